@@ -1,0 +1,183 @@
+"""TIFF: mapped into memory where the samples lie plainly in the file, else decoded by strips or tiles."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from spml_core.errors import PictureError
+from spml_core.images.sources import PillowTiffSource, Pixels, Source
+
+# tifffile logs damaged tags; without a handler Python would print them between the lines of a progress bar.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "TRANSPARENCY_MASK", "CFA", "LINEAR_RAW")
+_JPEG_COMPRESSIONS = (6, 7, 33007)
+
+
+def open_tiff(path: Path) -> Source:
+    """Return the one picture in a TIFF file.
+
+    Axes are those tifffile finds: (H, W), (H, W, C) or (C, H, W), with C named C (channel) or S (sample).
+
+    Raises
+    ------
+    PictureError
+        If the file holds several pages that aren't channels.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        series = tiff.series[0]
+        twins = [other for other in tiff.series[1:] if other.shape == series.shape]
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        height, width = sizes.pop("Y"), sizes.pop("X")
+        channel_axes = [axis for axis, size in sizes.items() if axis in "CS" and size > 1]
+        pages = int(np.prod([size for axis, size in sizes.items() if axis not in channel_axes]))
+        pages *= 1 + len(twins)
+        if len(channel_axes) > 1:
+            pages *= sizes["C"]
+        if pages > 1:
+            raise PictureError(
+                f"{path} is a stack of {pages} pages, not one picture.",
+                "Split it into one file a page; if the pages are channels, save them with axes='CYX'.",
+            )
+        page = series.keyframe
+        photometric = _photometric(page)
+        as_rgb = photometric == "YCBCR" and page.compression in _JPEG_COMPRESSIONS
+        if photometric not in _GREY_OR_RGB and not as_rgb:
+            return PillowTiffSource(path, height, width)
+        axes = "".join(axis for axis in series.axes if axis in "YX" or axis in channel_axes)
+        return TiffSource(path, tiff, axes, (height, width))
+
+
+class TiffSource:
+    """Grey, RGB, palette or many-channelled TIFF. An alpha channel of an RGB picture is dropped.
+
+    Parameters
+    ----------
+    path : Path
+        The file; opened anew for every window, so a picture holds no file open.
+    tiff : tifffile.TiffFile
+        The file, opened, for its header.
+    axes : str
+        Order of the axes longer than one: YX, or YX with one of C and S before or after.
+    size : tuple of int
+        Height and width.
+    """
+
+    def __init__(self, path: Path, tiff: tifffile.TiffFile, axes: str, size: tuple[int, int]) -> None:
+        self.path = path
+        series, page = tiff.series[0], tiff.series[0].keyframe
+        stored = int(np.prod(series.shape)) // (size[0] * size[1])
+        photometric = _photometric(page)
+        self.joint_range = photometric in ("RGB", "YCBCR", "PALETTE")
+        self._colormap = page.colormap if photometric == "PALETTE" else None
+        self._negative = photometric == "MINISWHITE"
+        self._bits = page.bitspersample
+        channels = stored
+        if self._colormap is not None or (self.joint_range and stored > 3):
+            channels = 3
+        elif stored > 1 and not self.joint_range and page.extrasamples and page.samplesperpixel == 2:
+            channels = 1  # grey with alpha
+        self.shape = (*size, channels)
+        is_small = series.dtype == bool or (series.dtype == np.uint8)
+        self.dtype = np.dtype(np.uint8) if is_small or self._colormap is not None else np.dtype(series.dtype)
+        self.band = max(256, page.tilelength if page.is_tiled else min(page.rowsperstrip or 1, size[0]))
+        self._channel_first = axes[0] in "CS"
+        self._mapped = None
+        if series.dataoffset is not None and page.is_memmappable:
+            order = tiff.byteorder
+            # A mapping of its own, read-only: tifffile.memmap would need the file to stay open.
+            self._mapped = (
+                series.dtype.newbyteorder(order),
+                series.dataoffset,
+                self._mapped_shape(axes, size, stored),
+            )
+
+    @staticmethod
+    def _mapped_shape(axes: str, size: tuple[int, int], stored: int) -> tuple[int, ...]:
+        return (stored, *size) if axes[0] in "CS" else (*size, stored)
+
+    def window(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """Return samples (height, width, C); only the strips or tiles that the window touches are decoded."""
+        if self._mapped is not None:
+            dtype, offset, shape = self._mapped
+            plain: Pixels = np.memmap(self.path, dtype, "r", offset, shape)
+            if self._channel_first:
+                plain = plain.transpose(1, 2, 0)
+            samples = plain[top : top + height, left : left + width]
+        else:
+            samples = self._decode(top, left, height, width)
+        return self._as_light(samples)
+
+    def _as_light(self, samples: Pixels) -> Pixels:
+        """Return samples that grow with brightness: palette looked up, few bits spread, negatives turned."""
+        if self._colormap is not None:
+            looked_up: Pixels = (self._colormap >> 8).astype(np.uint8).T[samples[..., 0]]
+            return looked_up
+        if samples.dtype == bool:
+            samples = samples.astype(np.uint8) * np.uint8(255)
+        elif samples.dtype == np.uint8 and self._bits < 8:
+            samples = samples * np.uint8(255 // (2**self._bits - 1))
+        if self._negative:
+            samples = ~samples if samples.dtype.kind in "iu" else -samples
+        return samples[..., : self.shape[2]]
+
+    def _decode(self, top: int, left: int, height: int, width: int) -> Pixels:
+        with tifffile.TiffFile(self.path) as tiff:
+            series = tiff.series[0]
+            page = series.keyframe
+            pages = list(series.pages) if len(series.pages) > 1 else [page]
+            planes = page.samplesperpixel if int(page.planarconfig) == 2 else 1
+            stored = len(pages) * page.samplesperpixel
+            out: Pixels = np.zeros((height, width, stored), page.dtype)
+            rows = page.tilelength if page.is_tiled else page.rowsperstrip or page.imagelength
+            columns = page.tilewidth if page.is_tiled else page.imagewidth
+            rows = min(rows, page.imagelength) if not page.is_tiled else rows
+            down, across = -(-page.imagelength // rows), -(-page.imagewidth // columns)
+            wanted = itertools.product(
+                range(len(pages)),
+                range(planes),
+                range(top // rows, -(-(top + height) // rows)),
+                range(left // columns, -(-(left + width) // columns)),
+            )
+            for number, plane, row, column in wanted:
+                index = (plane * down + row) * across + column
+                segment = _segment(tiff, pages[number], page, index)
+                if segment is None:  # a tile left out of the file: zeros
+                    continue
+                first = number * page.samplesperpixel + plane
+                _paste(
+                    out[..., first : first + segment.shape[2]],
+                    segment,
+                    row * rows - top,
+                    column * columns - left,
+                )
+            return out
+
+
+def _photometric(page: Any) -> str:
+    """Return the name of a page's colour space."""
+    return tifffile.PHOTOMETRIC(page.photometric).name
+
+
+def _segment(tiff: tifffile.TiffFile, page: Any, keyframe: Any, index: int) -> Pixels | None:
+    """Strip or tile ``index`` of a page, decoded: (rows, columns, samples)."""
+    count = page.databytecounts[index]
+    tiff.filehandle.seek(page.dataoffsets[index])
+    data = tiff.filehandle.read(count)
+    if len(data) < count:
+        raise ValueError("the file is truncated")
+    segment = keyframe.decode(data, index, jpegtables=keyframe.jpegtables)[0]
+    return None if segment is None else segment[0]
+
+
+def _paste(out: Pixels, segment: Pixels, top: int, left: int) -> None:
+    """Copy the part of a segment at (top, left) that falls inside ``out``."""
+    y0, x0 = max(top, 0), max(left, 0)
+    y1, x1 = min(top + segment.shape[0], out.shape[0]), min(left + segment.shape[1], out.shape[1])
+    out[y0:y1, x0:x1] = segment[y0 - top : y1 - top, x0 - left : x1 - left]

@@ -1,0 +1,89 @@
+"""Writing a file so that there is always either the old one or the whole new one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from spml_core.errors import StorageError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@contextlib.contextmanager
+def storage_errors(path: Path | str) -> Iterator[None]:
+    """Turn an OSError about ``path`` into a StorageError that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise StorageError(
+                f"There is no room to write {path}: {reason}.", "Free some disk space and try again."
+            ) from error
+        raise StorageError(
+            f"{path} can't be written: {reason}.", "Check that the folder is there and may be written to."
+        ) from error
+
+
+def write_atomic(path: Path | str, content: bytes | Callable[[IO[bytes]], object]) -> None:
+    """Write a file, or leave everything as it was.
+
+    The bytes go to a temporary file in the same folder and to the disk itself before the name moves over to
+    them, so neither a kill nor a power cut leaves half a file.
+
+    Parameters
+    ----------
+    path : path
+        Replaced if it exists. Its folder must exist.
+    content : bytes or callable
+        The bytes, or a function that writes them to the open file it is given.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the file can't be written. The temporary file is gone, the old file untouched.
+    """
+    path = Path(path)
+    with storage_errors(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(_mode_for(path))
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Bring a folder's list of names to the disk, where the system can."""
+    if os.name == "nt":  # Windows can't open folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _mode_for(path: Path) -> int:
+    """Permissions of the file to be replaced, or readable by all: mkstemp's own are for secrets."""
+    try:
+        return path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return 0o644

@@ -1,0 +1,147 @@
+"""The project's SQLite file: safe settings, transactions, and SQLite's errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from spml_core.errors import ProjectError, StorageError
+from spml_core.project import schema
+
+_PRIMARY_CODE = 0xFF
+
+
+class Database:
+    """A connection to ``project.sqlite``. Safe to use from several threads; transactions follow one another.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    write : bool
+        Whether changes may be made. Readers see each other's and the writer's commits and block nobody.
+    create : bool
+        Make a new file with the newest schema; otherwise the file must be there.
+
+    Raises
+    ------
+    ProjectError
+        If the file is missing, damaged, no project, of a newer version, or of an older one and only to be
+        read.
+    """
+
+    def __init__(self, path: Path, *, write: bool, create: bool = False) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        mode = "rwc" if create else "rw" if write else "ro"
+        if mode == "ro" and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
+            mode = "ro&immutable=1"  # on a read-only disk SQLite can't make the files that readers share
+        with self._errors():
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                timeout=10,
+            )
+        try:
+            with self._errors():
+                self._prepare(write, create)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, write: bool, create: bool) -> None:
+        connection = self._connection
+        version = schema.schema_version(connection)
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if not create and (application != schema.APPLICATION_ID or version < 1):
+            raise ProjectError(f"{self.path} is no spml project.", "Give the folder of a project.")
+        known = len(schema.MIGRATIONS)
+        schema.refuse_newer(version, known)
+        connection.execute("PRAGMA foreign_keys = ON")
+        if write:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if version < known:
+                schema.migrate(connection, schema.MIGRATIONS)
+        elif version < known:
+            raise ProjectError(
+                f"The project has the older format version {version}; this program uses {known}.",
+                "Open it once for writing.",
+            )
+
+    def close(self) -> None:
+        """Close the connection; the write-ahead log goes into the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything executed inside is on the disk after it, or nothing is."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite rolls back by itself on some errors, a full disk among them.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; the id of the row it inserted, if any."""
+        with self._lock, self._errors():
+            return self._connection.execute(statement, values).lastrowid or 0
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._lock, self._errors():
+            return self._connection.execute(statement, values).fetchall()
+
+    def value(self, statement: str, values: Sequence[Any] = ()) -> Any:
+        """First column of the first row, or None without one."""
+        rows = self.rows(statement, values)
+        return rows[0][0] if rows else None
+
+    def meta(self, key: str) -> str | None:
+        """Return a small fact kept about the project."""
+        value = self.value("SELECT value FROM meta WHERE key = ?", (key,))
+        return None if value is None else str(value)
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep a small fact about the project."""
+        self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _translated(error, self.path) from error
+
+
+def _translated(error: sqlite3.Error, path: Path) -> ProjectError | StorageError:
+    """Return a SQLite error in the words of the SpmlError family."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if isinstance(error, sqlite3.ProgrammingError):
+        return ProjectError(f"The project {path.parent} is closed: {error}.", "Open it again.")
+    if code == sqlite3.SQLITE_FULL:
+        return StorageError(f"There is no room to write {path}.", "Free some disk space and try again.")
+    if code == sqlite3.SQLITE_IOERR:
+        return StorageError(f"The disk failed on {path}: {error}.", "Check the disk and its free space.")
+    if code == sqlite3.SQLITE_READONLY:
+        return ProjectError(
+            f"{path} is open for reading only.", "Open the project for writing, or free the file."
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return ProjectError(f"{path} is in use by another program.", "Close that and try again.")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return ProjectError(f"{path} can't be opened.", "Check that the project is there and readable.")
+    return ProjectError(f"{path} is damaged: {error}.", "Restore the project from a copy.")

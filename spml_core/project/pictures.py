@@ -1,0 +1,166 @@
+"""Which pictures a project has, and where they are now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import TypeAlias
+
+from spml_core.errors import ProjectError
+from spml_core.images import Picture, content_hash, walk_pictures
+from spml_core.project.database import Database
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Called with (done, total) after each picture."""
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """A picture: id, stem, absolute path, BLAKE2b of the file, height and width in pixels."""
+
+    id: int
+    name: str
+    path: Path
+    content_hash: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class CheckedPicture:
+    """A picture that was decoded without complaint."""
+
+    path: Path
+    content_hash: str
+    height: int
+    width: int
+
+
+def check_pictures(paths: list[Path], progress: Progress | None = None) -> list[CheckedPicture]:
+    """Decode every picture once.
+
+    Raises
+    ------
+    PictureError
+        On the first that can't be decoded.
+    """
+    checked = []
+    for done, path in enumerate(paths, 1):
+        height, width, _ = Picture(path).rgb().shape
+        checked.append(CheckedPicture(path.resolve(), content_hash(path), height, width))
+        if progress is not None:
+            progress(done, len(paths))
+    return checked
+
+
+def insert_pictures(database: Database, base: Path, pictures: Iterable[CheckedPicture]) -> None:
+    """Add pictures, inside a transaction, with their paths relative to ``base``."""
+    for picture in pictures:
+        database.execute(
+            "INSERT INTO pictures (name, path, content_hash, height, width) VALUES (?, ?, ?, ?, ?)",
+            (
+                picture.path.stem,
+                _stored_path(picture.path, base),
+                picture.content_hash,
+                picture.height,
+                picture.width,
+            ),
+        )
+
+
+def load_pictures(database: Database, base: Path) -> tuple[PictureRecord, ...]:
+    """All pictures, by name."""
+    rows = database.rows("SELECT id, name, path, content_hash, height, width FROM pictures ORDER BY name, id")
+    return tuple(
+        PictureRecord(number, name, Path(os.path.normpath(base / path)), digest, height, width)
+        for number, name, path, digest, height, width in rows
+    )
+
+
+def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path]:
+    """Those of ``paths`` that aren't in the project yet.
+
+    Raises
+    ------
+    ProjectError
+        If another picture of the project has the name of a new one.
+    """
+    by_name = {record.name: record for record in known}
+    fresh = []
+    for path in paths:
+        twin = by_name.get(path.stem)
+        if twin is None:
+            fresh.append(path)
+        elif twin.path != path.resolve():
+            raise ProjectError(
+                f"The project already has a picture {path.stem!r}, {twin.path}; {path} has the same name.",
+                "Rename the new one, or relink if the pictures were moved.",
+            )
+    return fresh
+
+
+def relink_pictures(database: Database, base: Path, folder: Path) -> int:
+    """Find pictures that aren't where they were by their content; the number found.
+
+    Where several files of a folder are the same, one with the picture's own name is taken before others.
+
+    Raises
+    ------
+    PictureError
+        If the folder isn't there.
+    """
+    candidates = walk_pictures(folder)
+    missing = [record for record in load_pictures(database, base) if not record.path.is_file()]
+    if not missing:
+        return 0
+    by_hash: dict[str, list[Path]] = {}
+    for path in candidates:
+        by_hash.setdefault(content_hash(path), []).append(path)
+    found = 0
+    with database.transaction():
+        for record in missing:
+            twins = by_hash.get(record.content_hash, [])
+            if not twins:
+                continue
+            path = next((twin for twin in twins if twin.stem == record.name), twins[0])
+            database.execute(
+                "UPDATE pictures SET path = ? WHERE id = ?", (_stored_path(path.resolve(), base), record.id)
+            )
+            found += 1
+    return found
+
+
+def open_record(record: PictureRecord) -> Picture:
+    """Return the picture of a record.
+
+    Raises
+    ------
+    ProjectError
+        If the file is gone, or another of another size is in its place.
+    PictureError
+        If the file can't be read.
+    """
+    if not record.path.is_file():
+        raise ProjectError(
+            f"The picture {record.name!r} isn't at {record.path} any more.",
+            "Relink the project with the folder that holds it now.",
+        )
+    picture = Picture(record.path)
+    if picture.size != (record.height, record.width):
+        raise ProjectError(
+            f"The picture {record.path} is now {picture.size[0]} x {picture.size[1]} pixels;"
+            f" the project knows it as {record.height} x {record.width}.",
+            "Put the original back.",
+        )
+    return picture
+
+
+def _stored_path(path: Path, base: Path) -> str:
+    """Path relative to ``base`` with forward slashes; absolute where none leads there (another drive)."""
+    try:
+        relative = os.path.relpath(path, base)
+    except ValueError:
+        return str(path)
+    return PureWindowsPath(relative).as_posix() if os.name == "nt" else relative

@@ -1,0 +1,142 @@
+"""The tables of a project, and how an older project becomes a newer one.
+
+``events`` is append-only (triggers see to it) and tells everything: each action's changes to marks and
+classes, and each undo and redo. ``event_state``, ``marks.active`` and ``classes`` are what follows from it,
+kept so that reading is quick.
+
+A class keeps its id for life; ``position`` is its label code, NULL once it is out of the table. A mark's
+payload counts its classes by rank, and ``mark_classes`` tells which class each rank is: renumbering or
+merging classes rewrites no raster.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from spml_core.errors import ProjectError
+
+APPLICATION_ID = 0x53504D4C
+"""``SPML`` in ASCII, in the header of the database file: tells a project from any other SQLite file."""
+
+_TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    """CREATE TABLE pictures (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        path TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        height INTEGER NOT NULL CHECK (height > 0),
+        width INTEGER NOT NULL CHECK (width > 0))""",
+    """CREATE TABLE classes (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        position INTEGER UNIQUE,
+        name TEXT NOT NULL,
+        red INTEGER NOT NULL CHECK (red BETWEEN 0 AND 255),
+        green INTEGER NOT NULL CHECK (green BETWEEN 0 AND 255),
+        blue INTEGER NOT NULL CHECK (blue BETWEEN 0 AND 255))""",
+    """CREATE TABLE events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        time TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('add', 'remove', 'class', 'undo', 'redo')),
+        note TEXT NOT NULL,
+        target INTEGER REFERENCES events (id),
+        CHECK ((kind IN ('undo', 'redo')) = (target IS NOT NULL)))""",
+    """CREATE TRIGGER events_stay BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'events are append-only'); END""",
+    """CREATE TRIGGER events_keep BEFORE DELETE ON events
+        BEGIN SELECT RAISE(ABORT, 'events are append-only'); END""",
+    """CREATE TABLE event_state (
+        event INTEGER PRIMARY KEY REFERENCES events (id),
+        state TEXT NOT NULL CHECK (state IN ('done', 'undone', 'dropped')))""",
+    "CREATE INDEX event_state_by_state ON event_state (state, event)",
+    """CREATE TABLE marks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        picture INTEGER NOT NULL REFERENCES pictures (id),
+        payload TEXT NOT NULL,
+        active INTEGER NOT NULL CHECK (active IN (0, 1)))""",
+    "CREATE INDEX marks_by_picture ON marks (picture, active, id)",
+    """CREATE TABLE mark_classes (
+        mark INTEGER NOT NULL REFERENCES marks (id),
+        rank INTEGER NOT NULL,
+        class INTEGER NOT NULL REFERENCES classes (id),
+        PRIMARY KEY (mark, rank)) WITHOUT ROWID""",
+    "CREATE INDEX mark_classes_by_class ON mark_classes (class, mark)",
+    """CREATE TABLE mark_changes (
+        event INTEGER NOT NULL REFERENCES events (id),
+        mark INTEGER NOT NULL REFERENCES marks (id),
+        active INTEGER NOT NULL CHECK (active IN (0, 1)),
+        PRIMARY KEY (event, mark)) WITHOUT ROWID""",
+    """CREATE TABLE class_changes (
+        event INTEGER NOT NULL REFERENCES events (id),
+        class INTEGER NOT NULL REFERENCES classes (id),
+        before TEXT NOT NULL,
+        after TEXT NOT NULL,
+        PRIMARY KEY (event, class)) WITHOUT ROWID""",
+    """CREATE TABLE runs (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        created TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'stopped', 'failed')))""",
+)
+
+
+def _to_version_1(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES:
+        connection.execute(statement)
+
+
+Migration = Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = (_to_version_1,)
+"""Step i turns version i into version i + 1. A new project goes through all of them."""
+
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """Version of the project in this database; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring a database to the newest version, in one transaction: all steps or none.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        Without a transaction under way, in autocommit mode.
+    migrations : sequence of callable
+        Step i, given the connection, turns version i into version i + 1.
+
+    Raises
+    ------
+    ProjectError
+        If the project is from a newer version of the program.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = schema_version(connection)
+        refuse_newer(version, len(migrations))
+        for step in migrations[version:]:
+            step(connection)
+        # PRAGMAs take no parameters; both are numbers of ours.
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (str(len(migrations)),)
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def refuse_newer(version: int, known: int) -> None:
+    """Raise a ProjectError if ``version`` is beyond the one this program knows."""
+    if version > known:
+        raise ProjectError(
+            f"The project has format version {version}; this program reads up to {known}.",
+            "Update the program.",
+        )
