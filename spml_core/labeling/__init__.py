@@ -1,0 +1,1 @@
+"""From embeddings to labels: retrieval, random walk, votes and refinement."""
