@@ -1,0 +1,196 @@
+"""Settings of training, and the presets that fill them in."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from spml_core.errors import ConfigError
+
+PRESETS = ("quick", "standard")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Every value has a default; :meth:`preset` gives the tried combinations.
+
+    Attributes
+    ----------
+    preset : str
+        Name of the preset that these settings came from.
+    max_seconds : float
+        Time budget, start to end. The schedule is planned to fill it, up to ``max_steps``.
+    steps : int or None
+        Exactly so many learning steps, whatever they take; None plans them from ``max_seconds``.
+    max_steps : int
+        Learning steps beyond which more have not been seen to help.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    seed : int
+        Same seed, same steps and same device: same model.
+    backbone : str
+    scales : tuple of float
+        Input scales whose features are stacked.
+    stride : int
+        Pixels per feature cell.
+    embedding_dim : int
+        D; raised to the number of classes where that is larger.
+    fine_tune : bool
+        Whether the backbone's deeper stages learn too, on crops.
+    crop : int
+        Side of those crops in pixels.
+    batch : int
+        Pictures per step.
+    samples : int
+        Pixels per picture and step.
+    learning_rate, weight_decay, dropout : float
+    image_similarity, annotation, cooccurrence, affinity : tuple of float
+        Weight and concentration of each relation (METHODS.md 1.8.5).
+    cross_entropy : float
+        Weight of the softmax head's loss.
+    stop_gradient : bool
+        Whether the head is kept from moving the embedding.
+    regions : int
+        Regions that vote (METHODS.md 1.9).
+    color_strengths : tuple of float
+        Strengths of the colour model to choose from by held-back marks.
+    point_radius : float
+        Pixels around a click that count as marked.
+
+    Raises
+    ------
+    ConfigError
+        If a value is of the wrong type or out of range.
+    """
+
+    preset: str = "quick"
+    max_seconds: float = 180.0
+    steps: int | None = None
+    max_steps: int = 600
+    device: str = "auto"
+    seed: int = 0
+    backbone: str = "efficientnet-lite0"
+    scales: tuple[float, ...] = (1.0, 2.0)
+    stride: int = 4
+    embedding_dim: int = 64
+    fine_tune: bool = False
+    crop: int = 320
+    batch: int = 8
+    samples: int = 1024
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.05
+    dropout: float = 0.25
+    image_similarity: tuple[float, float] = (0.1, 16.0)
+    annotation: tuple[float, float] = (0.3, 6.0)
+    cooccurrence: tuple[float, float] = (0.3, 8.0)
+    affinity: tuple[float, float] = (0.0, 12.0)
+    cross_entropy: float = 1.0
+    stop_gradient: bool = False
+    regions: int = 150
+    color_strengths: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    point_radius: float = 3.0
+
+    def __post_init__(self) -> None:
+        types_ = typing.get_type_hints(type(self))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not _fits(value, types_[field.name]):
+                raise ConfigError(
+                    f"The setting {field.name} = {value!r} has the wrong type.", f"Give a {field.type}."
+                )
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ConfigError(
+                    f"The setting {name} = {value} is out of range.", f"Use a value from {low:g} to {high:g}."
+                )
+
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> TrainConfig:
+        """Settings of a preset, with some of them changed.
+
+        ``quick`` keeps the backbone frozen and its features in memory: minutes on two cores. ``standard`` goes on from
+        there and fine-tunes the backbone.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such preset or setting.
+        """
+        if name not in PRESETS:
+            raise ConfigError(f"Unknown preset {name!r}.", f"The presets are: {', '.join(PRESETS)}.")
+        config = cls()
+        if name == "standard":
+            config = replace(config, preset=name, max_seconds=1200.0, fine_tune=True, max_steps=20_000)
+        return config.changed(**changes)
+
+    def changed(self, **changes: Any) -> TrainConfig:
+        """These settings with some replaced; a value of None for a setting that can't be None leaves it alone."""
+        known = {field.name for field in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise ConfigError(
+                    f"Unknown setting {name!r}.", f"The settings are: {', '.join(sorted(known))}."
+                )
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
+        """Settings from :meth:`to_dict`, as JSON gives them back.
+
+        Raises
+        ------
+        ConfigError
+            If a name is unknown or a value doesn't fit.
+        """
+        known = {field.name: field for field in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ConfigError(
+                f"Unknown settings: {', '.join(unknown)}.",
+                "They come from another version; update the program.",
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("max_seconds", 1, math.inf),
+    ("steps", 0, 10_000_000),
+    ("max_steps", 0, 10_000_000),
+    ("seed", 0, 2**63 - 1),
+    ("stride", 1, 32),
+    ("embedding_dim", 1, 4096),
+    ("crop", 64, 4096),
+    ("batch", 1, 1024),
+    ("samples", 16, 1_000_000),
+    ("learning_rate", 0, 10),
+    ("weight_decay", 0, 10),
+    ("dropout", 0, 0.99),
+    ("cross_entropy", 0, 1000),
+    ("regions", 0, 100_000),
+    ("point_radius", 0.5, 1000),
+)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        parts = typing.get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        if len(parts) == 2 and parts[1] is Ellipsis:
+            return len(value) > 0 and all(_fits(v, parts[0]) for v in value)
+        return len(value) == len(parts) and all(_fits(v, p) for v, p in zip(value, parts, strict=True))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)

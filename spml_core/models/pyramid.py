@@ -1,0 +1,148 @@
+"""One dense feature map from several backbone levels and input scales."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from spml_core.errors import ConfigError
+from spml_core.models.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """How to stack features: the picture enlarged by each scale, all levels brought to one grid.
+
+    A linear head reads both scales better than either: the plain one sees more context, the enlarged one finer detail
+    (docs/benchmarks.md).
+
+    Attributes
+    ----------
+    scales : tuple of float
+        Input scales, each in 0.25..4.
+    stride : int
+        Pixels of the picture per cell of the grid, 1..32.
+    tile : int
+        Pictures with more than ``1.5 tile^2`` pixels are computed in tiles of this side ...
+    margin : int
+        ... with so many pixels of context on every side; both are multiples of the stride.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range.
+    """
+
+    scales: tuple[float, ...] = (1.0, 2.0)
+    stride: int = 4
+    tile: int = 768
+    margin: int = 96
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0.25 <= s <= 4 for s in self.scales):
+            raise ConfigError(f"Input scales {self.scales} are out of range.", "Use values from 0.25 to 4.")
+        if not 1 <= self.stride <= 32:
+            raise ConfigError(f"The feature stride {self.stride} is out of range.", "Use 1 to 32.")
+        if self.tile % self.stride or self.margin % self.stride or self.tile <= 0 or self.margin < 0:
+            raise ConfigError(
+                f"Tile {self.tile} and margin {self.margin} don't fit the stride {self.stride}.",
+                "Use multiples of the stride.",
+            )
+
+    def channels(self, backbone: Backbone) -> int:
+        """Channels of the stacked features."""
+        return sum(backbone.channels) * len(self.scales)
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Cells of the grid over a picture of this size: the last cells may reach past its border."""
+        return -(-height // self.stride), -(-width // self.stride)
+
+    def windows(self, height: int, width: int) -> list[Window]:
+        """Windows that together cover the picture; one window if it is small enough."""
+        if height * width <= 1.5 * self.tile**2:
+            return [Window((0, 0, height, width), (0, 0, height, width))]
+        return [
+            Window(
+                (top, left, min(self.tile, height - top), min(self.tile, width - left)),
+                _grow(top, left, self.tile, self.margin, height, width),
+            )
+            for top in range(0, height, self.tile)
+            for left in range(0, width, self.tile)
+        ]
+
+    def features(self, backbone: Backbone, rgb: Tensor) -> Tensor:
+        """Stacked features of pictures.
+
+        Parameters
+        ----------
+        backbone : Backbone
+        rgb : Tensor, (N, 3, H, W)
+            Values in 0..255.
+
+        Returns
+        -------
+        Tensor, (N, C, h, w)
+            ``C`` as :meth:`channels`, ``(h, w)`` as :meth:`grid`. Cell (i, j) stands for the pixels from
+            ``i * stride, j * stride`` on.
+        """
+        height, width = rgb.shape[-2:]
+        cells = self.grid(height, width)
+        # Whole cells only, so that resizing keeps every feature over its pixels.
+        full = (cells[0] * self.stride, cells[1] * self.stride)
+        rgb = F.pad(rgb, (0, full[1] - width, 0, full[0] - height), mode="replicate")
+        stacked = []
+        for scale in self.scales:
+            side = (max(32, round(full[0] * scale)), max(32, round(full[1] * scale)))
+            scaled = rgb if side == full else _resize(rgb, side)
+            stacked += [_to_grid(level, cells) for level in backbone(scaled)]
+        return torch.cat(stacked, dim=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a picture: what it is responsible for, and the larger box that gives it context.
+
+    Attributes
+    ----------
+    core, outer : tuple of int
+        top, left, height, width in pixels.
+    """
+
+    core: tuple[int, int, int, int]
+    outer: tuple[int, int, int, int]
+
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """The core within the outer box."""
+        top, left = self.core[0] - self.outer[0], self.core[1] - self.outer[1]
+        return slice(top, top + self.core[2]), slice(left, left + self.core[3])
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The core within the picture."""
+        top, left, height, width = self.core
+        return slice(top, top + height), slice(left, left + width)
+
+
+def _grow(top: int, left: int, tile: int, margin: int, height: int, width: int) -> tuple[int, int, int, int]:
+    first_row, first_column = max(0, top - margin), max(0, left - margin)
+    return (
+        first_row,
+        first_column,
+        min(height, top + tile + margin) - first_row,
+        min(width, left + tile + margin) - first_column,
+    )
+
+
+def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    shrinks = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False, antialias=shrinks)
+
+
+def _to_grid(level: Tensor, cells: tuple[int, int]) -> Tensor:
+    if level.shape[-2] > cells[0] or level.shape[-1] > cells[1]:
+        return F.adaptive_avg_pool2d(level, cells)
+    return F.interpolate(level, size=cells, mode="bilinear", align_corners=False)
