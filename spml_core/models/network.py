@@ -25,8 +25,6 @@ class SegmentationNetwork(nn.Module):
         D; at least the number of classes.
     num_classes : int
         K.
-    dropout : float
-        Share of features left out in training.
     stop_gradient : bool
         Whether the head is kept from moving the embedding (METHODS.md 1.13).
 
@@ -46,7 +44,6 @@ class SegmentationNetwork(nn.Module):
         embedding_dim: int,
         num_classes: int,
         *,
-        dropout: float = 0.25,
         stop_gradient: bool = False,
     ) -> None:
         super().__init__()
@@ -57,7 +54,6 @@ class SegmentationNetwork(nn.Module):
             )
         self.backbone = backbone
         self.pyramid = pyramid
-        self.dropout = dropout
         self.stop_gradient = stop_gradient
         channels = pyramid.channels(backbone)
         self.register_buffer("mean", torch.zeros(channels))
@@ -75,9 +71,8 @@ class SegmentationNetwork(nn.Module):
         return self.pyramid.features(self.backbone, rgb)
 
     def embed(self, features: Tensor) -> Tensor:
-        """Embeddings (..., D) of features (..., C), of any length."""
-        standard = (features - self.mean) / self.scale
-        embeddings: Tensor = self.embedding(F.dropout(standard, self.dropout, self.training))
+        """Embeddings (..., D) of standardised features (..., C); they may have any length."""
+        embeddings: Tensor = self.embedding(features)
         return embeddings
 
     def classify(self, embeddings: Tensor) -> Tensor:
@@ -94,8 +89,12 @@ class SegmentationNetwork(nn.Module):
         bias = bias - weight @ self.mean
         return F.conv2d(self.features(rgb), weight[:, :, None, None], bias)
 
+    def standardise(self, features: Tensor) -> Tensor:
+        """Features (..., C) with the mean and scale that :meth:`learn_scale` found taken out."""
+        return (features - self.mean) / self.scale
+
     @torch.no_grad()
-    def standardise(self, features: Tensor) -> None:
+    def learn_scale(self, features: Tensor) -> None:
         """Take mean and scale from features (n, C)."""
         self.mean.copy_(features.mean(0))
         self.scale.copy_(features.std(0).clamp_min(1e-4) if len(features) > 1 else torch.ones_like(self.mean))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from spml_core.errors import ConfigError, ProjectError
-from spml_core.io import storage_errors, write_atomic
+from spml_core.io import json_line, storage_errors, write_atomic
 from spml_core.project.database import Database
 from spml_core.project.history import now
 
@@ -69,7 +68,7 @@ class Run:
         StorageError
             If the line can't be written; the lines before it stay.
         """
-        line = json.dumps({key: _plain(value) for key, value in metrics.items()}, allow_nan=False)
+        line = json_line(metrics)
         path = self.folder / "metrics.jsonl"
         with storage_errors(path), path.open("a+b") as file:
             _drop_torn_line(file)
@@ -161,14 +160,3 @@ def _drop_torn_line(file: Any) -> None:
     file.seek(0)
     file.truncate(file.read().rfind(b"\n") + 1)
     file.seek(0, 2)
-
-
-def _plain(value: Any) -> Any:
-    """Return the value without NaN and infinities, which JSON doesn't have."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value

@@ -1,0 +1,26 @@
+"""The training loop and its events."""
+
+from spml_core.training.events import (
+    CheckpointSaved,
+    Event,
+    Finished,
+    Preview,
+    StageProgress,
+    StepDone,
+    Warned,
+)
+from spml_core.training.loop import train
+from spml_core.training.training_set import TrainingPicture, TrainingSet
+
+__all__ = [
+    "CheckpointSaved",
+    "Event",
+    "Finished",
+    "Preview",
+    "StageProgress",
+    "StepDone",
+    "TrainingPicture",
+    "TrainingSet",
+    "Warned",
+    "train",
+]

@@ -1,0 +1,58 @@
+"""The console command ``spml``. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated
+
+import typer
+
+from spml_core import __version__
+from spml_core.cli.doctor import doctor
+from spml_core.cli.evaluate import evaluate
+from spml_core.cli.import_marks import import_marks
+from spml_core.cli.info import info
+from spml_core.cli.new import new
+from spml_core.cli.predict import predict
+from spml_core.cli.train import train
+
+app = typer.Typer(
+    name="spml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("new")(new)
+app.command("import")(import_marks)
+app.command("train")(train)
+app.command("predict")(predict)
+app.command("evaluate")(evaluate)
+app.command("info")(info)
+app.command("doctor")(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spml {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    """Turn a few scribbles or clicks into segmentations of a whole set of pictures."""
+
+
+def run() -> None:
+    """Run the command line as a program."""
+    # What libraries warn about is for developers: a user can't mend it.
+    warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app()

@@ -1,0 +1,48 @@
+"""``spml predict``: a segmentation of every picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spml_core.cli.failures import guarded
+from spml_core.cli.options import Json, ProjectPath
+from spml_core.cli.output import Output
+from spml_core.cli.progress import ProgressBar
+
+
+@guarded
+def predict(
+    project: ProjectPath,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the index PNGs.", show_default=False)],
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Other pictures than the project's.", show_default=False),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write NAME.npy, too: (classes, height, width).")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Segment pictures with the project's model."""
+    from spml_core.engine.predict_project import predict_project
+    from spml_core.project import Project
+
+    output = Output(json)
+    count, seconds = 0, 0.0
+    with Project.open(project, write=False) as opened, ProgressBar() as bar:
+        for done in predict_project(opened, out, images=images, probabilities=probabilities, device=device):
+            count, seconds = done.done, seconds + done.seconds
+            bar.update("Predicting", done.done, done.total)
+            output.event(
+                {"event": "predicted", "name": done.name, "path": str(done.path), "seconds": done.seconds}
+            )
+    output.summary(
+        f"Wrote {count} predictions to {out}, {seconds / max(count, 1):.2f} s a picture.",
+        pictures=count,
+        out=str(out),
+        seconds=seconds,
+    )

@@ -1,0 +1,104 @@
+"""``spml train``: learn from the marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spml_core.cli.failures import guarded
+from spml_core.cli.interrupt import stop_on_interrupt
+from spml_core.cli.options import Json, ProjectPath
+from spml_core.cli.output import Output
+from spml_core.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from spml_core.training.events import Event, Finished
+
+_STAGES = {
+    "features": "Reading features",
+    "start": "Starting",
+    "choose": "Choosing",
+    "finish": "Finishing",
+}
+
+
+@guarded
+def train(
+    project: ProjectPath,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="quick or standard. Standard with a CUDA GPU, else quick, unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N", help="Time for all of it; the preset's own unless given.", show_default=False
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
+    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same model (on the CPU).")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    json: Json = False,
+) -> None:
+    """Learn from a project's marks. Ctrl-C once stops after this step and saves the model."""
+    from spml_core.config import TrainConfig
+    from spml_core.devices import find_device
+    from spml_core.engine.train_project import train_project
+    from spml_core.project import Project
+
+    found = find_device(device)
+    config = TrainConfig.from_preset(
+        preset or ("standard" if found.type == "cuda" else "quick"),
+        max_seconds=max_seconds,
+        device=device,
+        seed=seed,
+    )
+    output = Output(json)
+    with Project.open(project) as opened, ProgressBar() as bar:
+
+        def tell() -> None:
+            bar.say("Stopping after this step; the model is saved. Ctrl-C again to stop at once.")
+
+        with stop_on_interrupt(tell) as should_stop:
+            events = train_project(opened, config, resume=resume, should_stop=should_stop)
+            end = follow(events, output, bar)
+        run = opened.current_run()
+    score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"
+    advice = f" Go on with: spml train {project} --resume" if end.stopped else ""
+    verb = "Stopped" if end.stopped else "Trained"
+    output.summary(
+        f"{verb} after {end.step} steps in {end.seconds:.0f} s{score}.{advice}",
+        run=None if run is None else run.id,
+        steps=end.step,
+        seconds=end.seconds,
+        stopped=end.stopped,
+        held_back_score=end.held_back_score,
+    )
+
+
+def follow(events: Iterator[Event], output: Output, bar: ProgressBar) -> Finished:
+    """Show events until the last one, which is returned."""
+    from spml_core.training.events import Finished, StageProgress, StepDone, Warned
+
+    end: Finished | None = None
+    for event in events:
+        output.event(event.to_dict())
+        if isinstance(event, StageProgress):
+            what = _STAGES.get(event.stage, event.stage)
+            bar.update(what, event.done, event.total, seconds_left=event.seconds_left)
+        elif isinstance(event, StepDone):
+            note = f"loss {event.losses['total']:.3f}"
+            bar.update("Training", event.step, event.total, note=note, seconds_left=event.seconds_left)
+        elif isinstance(event, Warned):
+            bar.say(f"spml: {event.message}")
+        elif isinstance(event, Finished):
+            end = event
+    if end is None:
+        raise RuntimeError("training ended without saying so")
+    return end

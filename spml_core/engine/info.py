@@ -1,0 +1,64 @@
+"""A project in figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from spml_core.errors import ProjectError
+from spml_core.project import SCHEMA_VERSION, Project, Run
+
+
+def describe(project: Project) -> dict[str, Any]:
+    """Return what a project holds, as plain JSON values.
+
+    Returns
+    -------
+    dict
+        ``project`` (path), ``format`` (version), ``pictures``, ``missing`` (pictures that aren't where they
+        were), ``marked`` (pictures with a mark), ``classes`` (``name`` and number of ``marks`` of each),
+        ``runs`` (``id``, ``created``, ``state`` and ``preset`` of each, oldest first), ``current_run`` (id or
+        None) and ``bytes`` on disk, pictures not included.
+    """
+    counts = project.mark_counts()
+    current = project.current_run()
+    return {
+        "project": str(project.path),
+        "format": SCHEMA_VERSION,
+        "pictures": len(project.pictures),
+        "missing": [record.name for record in project.pictures if not record.path.is_file()],
+        "marked": len(project.marked_pictures()),
+        "classes": [
+            {"name": name, "marks": count} for name, count in zip(project.classes.names, counts, strict=True)
+        ],
+        "runs": [
+            {
+                "id": run.id,
+                "created": run.created,
+                "state": run.state,
+                "preset": _preset(run),
+            }
+            for run in project.runs()
+        ],
+        "current_run": None if current is None else current.id,
+        "bytes": _size(project.path),
+    }
+
+
+def _preset(run: Run) -> str | None:
+    try:
+        preset = run.config.get("preset")
+    except ProjectError:  # a damaged run is no reason to say nothing of the others
+        return None
+    return None if preset is None else str(preset)
+
+
+def _size(folder: Path) -> int:
+    # A file may go while we look: the write-ahead log, a temporary one.
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.lstat().st_size
+        except FileNotFoundError:
+            continue
+    return total

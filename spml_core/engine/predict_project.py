@@ -1,0 +1,119 @@
+"""Segment pictures with a project's current model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spml_core.devices import find_device
+from spml_core.errors import ProjectError
+from spml_core.images import Picture, list_pictures
+from spml_core.io import storage_errors, write_atomic, write_index_png
+from spml_core.labeling.inference import label_picture
+from spml_core.labeling.trained_model import TrainedModel
+from spml_core.project import Project
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One picture was segmented.
+
+    Attributes
+    ----------
+    name : str
+        Stem of the picture.
+    done, total : int
+        Pictures so far, this one included, and in all.
+    path : Path
+        The index PNG.
+    seconds : float
+    """
+
+    name: str
+    done: int
+    total: int
+    path: Path
+    seconds: float
+
+
+def current_model(project: Project, device: str = "auto") -> TrainedModel:
+    """The model of the project's current run.
+
+    Raises
+    ------
+    ProjectError
+        If nothing was trained yet, the model can't be read, or it has other classes than the project.
+    """
+    run = project.current_run()
+    if run is None:
+        raise ProjectError(f"Nothing was trained yet in {project.path}.", "Run spml train first.")
+    model = TrainedModel.load(run.folder, find_device(device))
+    if len(model.class_names) != len(project.classes):
+        raise ProjectError(
+            f"Run {run.id} was trained with {len(model.class_names)} classes, the project has "
+            f"{len(project.classes)}.",
+            "Train again.",
+        )
+    return model
+
+
+def predict_project(
+    project: Project,
+    out: Path,
+    *,
+    images: Path | None = None,
+    probabilities: bool = False,
+    device: str = "auto",
+) -> Iterator[Predicted]:
+    """Segment the project's pictures, or those of a folder, into index PNGs.
+
+    Parameters
+    ----------
+    project : Project
+    out : Path
+        Folder for the PNGs; made if need be.
+    images : Path, optional
+        Folder with other pictures.
+    probabilities : bool
+        Whether to write ``NAME.npy`` too, (K, H, W) float16.
+    device : str
+
+    Yields
+    ------
+    Predicted
+
+    Raises
+    ------
+    SpmlError
+        If nothing was trained yet, a picture can't be read, or the disk is full.
+    """
+    pictures = (
+        [project.open_picture(record) for record in project.pictures]
+        if images is None
+        else [Picture(path) for path in list_pictures(images)]
+    )
+    model = current_model(project, device)
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    for index, picture in enumerate(pictures):
+        start = time.monotonic()
+        labels, dense = label_picture(model, picture, probabilities=probabilities)
+        path = out / f"{picture.name}.png"
+        write_index_png(path, labels, project.classes)
+        if dense is not None:
+            write_atomic(out / f"{picture.name}.npy", _npy(dense.astype(np.float16)))
+        # The pixels that a picture keeps for its windows aren't needed again.
+        pictures[index] = Picture(picture.path)
+        yield Predicted(picture.name, index + 1, len(pictures), path, time.monotonic() - start)
+
+
+def _npy(array: NDArray[np.float16]) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

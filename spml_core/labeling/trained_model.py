@@ -1,0 +1,122 @@
+"""A trained model: what turns pixels into labels, and its two files on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from spml_core.config import TrainConfig
+from spml_core.errors import ProjectError, SpmlError
+from spml_core.io import write_atomic
+from spml_core.labeling.refinement import Refinement
+from spml_core.models import Pyramid, SegmentationNetwork, build_backbone
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "model.json"
+
+
+@dataclass
+class TrainedModel:
+    """Network, refinement and classes.
+
+    Attributes
+    ----------
+    network : SegmentationNetwork
+        In evaluation mode.
+    refinement : Refinement
+    class_names : tuple of str
+    config : TrainConfig
+        What it was trained with.
+    """
+
+    network: SegmentationNetwork
+    refinement: Refinement
+    class_names: tuple[str, ...]
+    config: TrainConfig
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.network.mean.device
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``model.json``, each whole or not at all.
+
+        A frozen backbone isn't written: its package has it.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder can't be written.
+        """
+        about = {
+            "format": FORMAT,
+            "classes": list(self.class_names),
+            "refinement": asdict(self.refinement),
+            "config": self.config.to_dict(),
+        }
+        write_atomic(folder / WEIGHTS_FILE, safetensors.torch.save(network_state(self.network, self.config)))
+        write_atomic(folder / CONFIG_FILE, json.dumps(about, indent=1).encode())
+
+    @classmethod
+    def load(cls, folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        ProjectError
+            If a file is missing, damaged, or from a newer version.
+        """
+        try:
+            about: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+            if about["format"] > FORMAT:
+                raise ProjectError(
+                    f"The model in {folder} has format {about['format']}; this program reads up to {FORMAT}.",
+                    "Update the program.",
+                )
+            state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
+            config = TrainConfig.from_dict(about["config"])
+            names = tuple(about["classes"])
+            shape = dict(about["refinement"])
+            refinement = Refinement(**(shape | {"regions": tuple(shape["regions"])}))
+            network = build_network(config, len(names))
+            network.load_state_dict(state, strict=config.fine_tune)
+        except SpmlError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+            raise ProjectError(
+                f"The model in {folder} can't be read ({type(error).__name__}: {str(error)[:200]}).",
+                "Train again, or make another run current.",
+            ) from error
+        return cls(network.to(device).eval(), refinement, names, config)
+
+    def with_color_strength(self, strength: float) -> TrainedModel:
+        """The same model with another weight of the pictures' own colours."""
+        return replace(self, refinement=replace(self.refinement, color_strength=strength))
+
+
+def build_network(config: TrainConfig, num_classes: int) -> SegmentationNetwork:
+    """Untrained network as the settings want it, with the backbone's published weights."""
+    return SegmentationNetwork(
+        build_backbone(config.backbone),
+        Pyramid(config.scales, config.stride),
+        max(config.embedding_dim, num_classes),
+        num_classes,
+        stop_gradient=config.stop_gradient,
+    )
+
+
+def network_state(network: SegmentationNetwork, config: TrainConfig) -> dict[str, torch.Tensor]:
+    """Tensors to store: all that training can change."""
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+        if config.fine_tune or not name.startswith("backbone.")
+    }

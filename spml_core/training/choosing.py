@@ -1,0 +1,117 @@
+"""How far to trust each picture's colours: settled on marks that the judged classifier has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spml_core.labeling.colors import color_evidence, softmax
+from spml_core.labeling.voting import region_means
+from spml_core.metrics import ConfusionMatrix
+from spml_core.training.linear_start import fit_logistic
+from spml_core.training.samples import PictureSample
+
+_FOLDS = 3
+_FEWEST_PICTURES = 4  # with fewer marked pictures than this a held-back score means little
+_FALLBACK_STRENGTH = 1.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen.
+
+    Attributes
+    ----------
+    color_strength : float
+    score : float or None
+        Mean IoU (0..1) on held-back marks with that strength; None if there were too few pictures to hold any back.
+    scores : dict of float to float
+        The same for every candidate.
+    """
+
+    color_strength: float
+    score: float | None
+    scores: dict[float, float]
+
+
+def choose_color_strength(
+    samples: Sequence[PictureSample],
+    standardised: Callable[[PictureSample], torch.Tensor],
+    num_classes: int,
+    strengths: Sequence[float],
+    *,
+    seed: int,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> Choice:
+    """Choose the colour model's strength by cross-validation over pictures.
+
+    Each fold's pictures are labelled by a logistic regression that learned from the other folds, as :mod:`refinement`
+    does it but on the sampled cells; what counts is mean IoU on their marked cells.
+
+    Parameters
+    ----------
+    samples : sequence of PictureSample
+        The marked pictures.
+    standardised : callable
+        Gives the standardised features (n, C) of a sample.
+    num_classes : int
+    strengths : sequence of float
+        Candidates.
+    seed : int
+        Deals the pictures to the folds.
+    keep_going : callable
+        Asked between fits; once it says no, what was scored so far decides.
+    """
+    fallback = min(strengths, key=lambda s: abs(s - _FALLBACK_STRENGTH))
+    if len(samples) < _FEWEST_PICTURES:
+        return Choice(fallback, None, {})
+    fold_of = np.random.default_rng(seed).permutation(len(samples)) % _FOLDS
+    counts = {s: ConfusionMatrix(num_classes) for s in strengths}
+    judged = False
+    for fold in range(_FOLDS):
+        learned = [s for s, f in zip(samples, fold_of, strict=True) if f != fold]
+        held = [s for s, f in zip(samples, fold_of, strict=True) if f == fold]
+        rows = torch.cat([standardised(s)[s.labels < num_classes] for s in learned])
+        labels = torch.cat([s.labels[s.labels < num_classes] for s in learned]).to(rows.device)
+        if not keep_going():
+            break
+        weight, bias = fit_logistic(rows, labels, num_classes, max_iterations=30, keep_going=keep_going)
+        del rows
+        for sample in held:
+            logits = standardised(sample) @ weight.T + bias
+            guess = torch.softmax(logits, 1).cpu().numpy()
+            for strength in strengths:
+                _judge(sample, guess, strength, counts[strength])
+        judged = True
+    if not judged:
+        return Choice(fallback, None, {})
+    scores = {s: float(c.scores().miou) for s, c in counts.items()}
+    best = max(scores, key=lambda s: scores[s])
+    return Choice(best, scores[best], scores)
+
+
+def _judge(
+    sample: PictureSample, guess: NDArray[np.float32], strength: float, counts: ConfusionMatrix
+) -> None:
+    num_classes = guess.shape[1]
+    voted = vote_among_samples(sample, guess)
+    evidence = color_evidence(sample.colors[sample.drawn.numpy()], voted[sample.drawn.numpy()], strength)
+    labels = softmax(np.log(voted + 1e-4) + evidence[sample.colors]).argmax(1)
+    marked = (sample.labels < num_classes).numpy()
+    counts.update(sample.labels.numpy()[marked].astype(np.uint8)[None], labels[marked].astype(np.uint8)[None])
+
+
+def vote_among_samples(sample: PictureSample, guess: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each cell (n, K) takes the mean over its regions' fairly drawn cells; where there are none, its own guess."""
+    drawn = sample.drawn.numpy()
+    voted = np.zeros_like(guess)
+    for regions in sample.levels.numpy().T:
+        means = region_means(guess[drawn], regions[drawn])
+        inside = np.minimum(regions, len(means) - 1)
+        known = (np.bincount(regions[drawn], minlength=int(regions.max()) + 1) > 0)[regions]
+        voted += np.where(known[:, None], means[inside], guess)
+    return voted / np.float32(sample.levels.shape[1])

@@ -1,0 +1,86 @@
+"""Where training starts: the multinomial logistic regression on the marked cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fit_logistic(
+    features: Tensor,
+    labels: Tensor,
+    num_classes: int,
+    *,
+    inverse_penalty: float = 0.005,
+    max_iterations: int = 60,
+    keep_going: Callable[[], bool] = lambda: True,
+) -> tuple[Tensor, Tensor]:
+    """Minimise ``inverse_penalty * sum of cross-entropies + |weight|^2 / 2`` by L-BFGS.
+
+    Parameters
+    ----------
+    features : Tensor, (n, C) float32
+        Standardised.
+    labels : Tensor, (n,) int64
+        In ``0..num_classes-1``.
+    num_classes : int
+        K.
+    inverse_penalty : float
+        Greater fits the marks more closely.
+    max_iterations : int
+    keep_going : callable
+        Asked before each evaluation; once it says no, the best so far is returned.
+
+    Returns
+    -------
+    weight : Tensor, (K, C)
+    bias : Tensor, (K,)
+        A class without a label gets a bias that keeps it from ever winning against a marked one.
+    """
+    device = features.device
+    weight = torch.zeros(num_classes, features.shape[1], device=device, requires_grad=True)
+    bias = torch.zeros(num_classes, device=device, requires_grad=True)
+    scale = inverse_penalty * max(len(labels), 1)
+    optimiser = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=1,
+        history_size=10,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=1e-5 * scale,
+        tolerance_change=1e-7,
+    )
+
+    def objective() -> Tensor:
+        optimiser.zero_grad()
+        fit = F.cross_entropy(features @ weight.T + bias, labels)
+        loss = scale * fit + 0.5 * (weight * weight).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    before = float("inf")
+    for _ in range(max_iterations):
+        if not keep_going():
+            break
+        now = float(optimiser.step(objective).detach())  # type: ignore[no-untyped-call]
+        if abs(before - now) < 1e-6 * max(abs(now), 1.0):
+            break
+        before = now
+    absent = torch.bincount(labels, minlength=num_classes) == 0
+    return weight.detach(), bias.detach().masked_fill(absent, -30.0)
+
+
+def leading_directions(features: Tensor, count: int, seed: int) -> Tensor:
+    """The ``count`` directions along which features (n, C) vary most, (count, C), orthonormal.
+
+    With fewer than ``count`` samples or channels the rest are zero.
+    """
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    pick = torch.randperm(len(features), generator=generator)[:4000]
+    taken = features[pick.to(features.device)]
+    _, _, basis = torch.linalg.svd(taken - taken.mean(0), full_matrices=False)
+    directions = features.new_zeros(count, features.shape[1])
+    directions[: len(basis[:count])] = basis[:count]
+    return directions

@@ -1,0 +1,182 @@
+"""What happens before the first step: features, the linear start, the choice of the colour model's strength."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spml_core.config import TrainConfig
+from spml_core.errors import TrainingError
+from spml_core.models import SegmentationNetwork
+from spml_core.training.checkpoint import Checkpoint
+from spml_core.training.choosing import Choice, choose_color_strength
+from spml_core.training.events import Event, StageProgress
+from spml_core.training.linear_start import fit_logistic, leading_directions
+from spml_core.training.samples import PictureSample, sample_picture
+from spml_core.training.schedule import Clock
+from spml_core.training.training_set import TrainingPicture, TrainingSet
+
+# Shares of the time budget after which a stage has to end.
+_FEATURES_UNTIL = 0.55
+_START_UNTIL = 0.7
+_CHOOSE_UNTIL = 0.85
+_MOST_CELLS = 40_000  # marked cells of all pictures together
+_MOST_PER_CLASS = 400  # of one class in one picture
+_MOST_BYTES = 2 * 2**30  # of the feature cache
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the stages before the first step leave behind.
+
+    Attributes
+    ----------
+    marked, unmarked : sequence of PictureSample
+        The feature cache.
+    names : tuple of str
+        The pictures in it.
+    choice : Choice
+    seconds_to_finish : float
+        Time to leave for the end of training.
+    cut_short : bool
+        Whether a stop was asked for before all pictures were read.
+    """
+
+    marked: Sequence[PictureSample]
+    unmarked: Sequence[PictureSample]
+    names: tuple[str, ...]
+    choice: Choice
+    seconds_to_finish: float
+    cut_short: bool
+
+
+def prepare(
+    network: SegmentationNetwork,
+    training_set: TrainingSet,
+    config: TrainConfig,
+    clock: Clock,
+    rng: np.random.Generator,
+    should_stop: Callable[[], bool],
+) -> Generator[Event, None, Prepared]:
+    """Read features, start the network, choose the colour strength. Yields progress, returns what it made."""
+    marked_first = [
+        *(training_set.marked[i] for i in rng.permutation(len(training_set.marked))),
+        *(training_set.unmarked[i] for i in rng.permutation(len(training_set.unmarked))),
+    ]
+    read = yield from _read(network, marked_first, len(training_set.marked), config, clock, should_stop)
+    count = len(training_set.marked)
+    marked, unmarked = read[:count], read[count:]
+    cut_short = should_stop()
+    yield StageProgress("start", 0, 1, max(0.0, clock.left))
+    _start(network, marked, config, clock)
+    yield StageProgress("choose", 0, 1, max(0.0, clock.left))
+    choice = choose_color_strength(
+        marked,
+        lambda s: network.standardise(s.features.to(network.mean.device).float()),
+        network.num_classes,
+        config.color_strengths,
+        seed=config.seed,
+        keep_going=lambda: clock.spent < _CHOOSE_UNTIL * clock.budget and not should_stop(),
+    )
+    names = tuple(p.name for p in marked_first[: len(read)])
+    return Prepared(marked, unmarked, names, choice, _seconds_to_finish(clock), cut_short)
+
+
+def reread(
+    network: SegmentationNetwork,
+    training_set: TrainingSet,
+    config: TrainConfig,
+    clock: Clock,
+    checkpoint: Checkpoint,
+) -> Generator[Event, None, Prepared]:
+    """Read the same features as the run that is resumed; the rest is in the checkpoint."""
+    progress = checkpoint.progress
+    by_name = {p.name: p for p in training_set.pictures}
+    gone = [name for name in progress.pictures if name not in by_name]
+    if gone:
+        raise TrainingError(
+            f"The picture {gone[0]} that this run learned from is no longer there.",
+            "Bring it back, or train without --resume.",
+        )
+    pictures = [by_name[name] for name in progress.pictures]
+    marked = sum(p.labels is not None for p in pictures)
+    read = yield from _read(network, pictures, marked, config, None, lambda: False)
+    return Prepared(
+        read[:marked],
+        read[marked:],
+        progress.pictures,
+        Choice(progress.color_strength, progress.held_back_score, {}),
+        _seconds_to_finish(clock),
+        False,
+    )
+
+
+def _read(
+    network: SegmentationNetwork,
+    pictures: Sequence[TrainingPicture],
+    marked: int,
+    config: TrainConfig,
+    clock: Clock | None,
+    should_stop: Callable[[], bool],
+) -> Generator[Event, None, list[PictureSample]]:
+    """Sample pictures in order, until the stage's share of the time or the cache is used up."""
+    per_class = max(30, min(_MOST_PER_CLASS, _MOST_CELLS // max(1, marked * network.num_classes)))
+    read: list[PictureSample] = []
+    size = 0
+    for number, picture in enumerate(pictures):
+        enough = size > _MOST_BYTES or (clock is not None and clock.spent > _FEATURES_UNTIL * clock.budget)
+        if read and (should_stop() or enough) and _knows_enough(read, network.num_classes):
+            break
+        left = 0.0 if clock is None else max(0.0, clock.left)
+        yield StageProgress("features", number, len(pictures), left)
+        sample = sample_picture(
+            network,
+            picture,
+            draw=config.samples,
+            per_class=per_class,
+            regions=config.regions,
+            # A generator for each picture: what one gives doesn't depend on how many were read before it.
+            rng=np.random.default_rng([config.seed, number]),
+        )
+        size += sample.features.nbytes
+        read.append(sample)
+    return read
+
+
+def _knows_enough(read: Sequence[PictureSample], num_classes: int) -> bool:
+    """Whether two classes have been seen at least, so that there is something to tell apart."""
+    seen = torch.cat([s.labels for s in read])
+    return len(torch.unique(seen[seen < num_classes])) > 1
+
+
+def _start(
+    network: SegmentationNetwork, marked: Sequence[PictureSample], config: TrainConfig, clock: Clock
+) -> None:
+    features, labels = _marked_cells(marked, network)
+    network.learn_scale(features)
+    features.sub_(network.mean).div_(network.scale)
+    weight, bias = fit_logistic(
+        features,
+        labels,
+        network.num_classes,
+        keep_going=lambda: clock.spent < _START_UNTIL * clock.budget,
+    )
+    spare = network.embedding.out_features - network.num_classes
+    directions = leading_directions(features, spare, config.seed) * weight.norm(dim=1).mean() * 0.1
+    network.start_from(weight, bias, directions)
+
+
+def _marked_cells(marked: Sequence[PictureSample], network: SegmentationNetwork) -> tuple[Tensor, Tensor]:
+    known = [s.labels < network.num_classes for s in marked]
+    features = torch.cat([s.features[k] for s, k in zip(marked, known, strict=True)]).float()
+    labels = torch.cat([s.labels[k] for s, k in zip(marked, known, strict=True)])
+    return features.to(network.mean.device), labels.to(network.mean.device)
+
+
+def _seconds_to_finish(clock: Clock) -> float:
+    """Saving takes a moment, and so does leaving the process."""
+    return min(3.0, 0.02 * clock.budget)

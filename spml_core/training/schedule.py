@@ -1,0 +1,96 @@
+"""Learning rates over time, and how many steps a time budget holds."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+_WARM_UP = 10
+_POWER = 0.9
+
+
+def poly(step: int, total: int, *, warm_up: int = _WARM_UP, power: float = _POWER) -> float:
+    """Factor on the learning rate at ``step`` (from 0) of ``total``: ``(1 - step/total)^power`` after a warm-up.
+
+    In the first ``warm_up`` steps it can't exceed a ramp from 0.1 to 1 (METHODS.md 0.4).
+    """
+    factor = (1.0 - min(step / max(total, 1), 1.0)) ** power
+    if step < warm_up:
+        ramp = step / warm_up
+        factor = min(0.1 * (1 - ramp) + ramp, factor)
+    return float(factor)
+
+
+class Clock:
+    """Time spent against a budget, carried on over a resume.
+
+    Parameters
+    ----------
+    budget : float
+        Seconds.
+    spent : float
+        Seconds used before, in the parts of this run that were broken off.
+    now : callable
+        Clock to read, in seconds.
+    """
+
+    def __init__(self, budget: float, spent: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
+        self.budget = budget
+        self._now = now
+        self._start = now() - spent
+
+    @property
+    def spent(self) -> float:
+        """Seconds used so far."""
+        return self._now() - self._start
+
+    @property
+    def left(self) -> float:
+        """Seconds until the budget is used up; negative afterwards."""
+        return self.budget - self.spent
+
+
+class StepPlan:
+    """How many steps fit into what is left, planned from their measured cost.
+
+    The plan is revised while the first half runs, since other programs may speed up or slow down the machine; after that
+    it only shrinks, and only if the budget would be overrun.
+
+    Parameters
+    ----------
+    clock : Clock
+    reserve : float
+        Seconds to leave for what follows the steps.
+    most : int
+        Never plan more.
+    fixed : int or None
+        Plan exactly this many, whatever they cost.
+    """
+
+    def __init__(self, clock: Clock, reserve: float, most: int, fixed: int | None = None) -> None:
+        self._clock = clock
+        self._reserve = reserve
+        self._most = most
+        self._fixed = fixed
+        self._seconds_per_step: float | None = None
+        self.total = most if fixed is None else fixed
+
+    def took(self, step: int, seconds: float) -> None:
+        """Take note that step ``step`` (from 1) took so long, and revise the plan."""
+        old = self._seconds_per_step
+        # The first step is slower than the rest: buffers are allocated and kernels chosen.
+        self._seconds_per_step = seconds if old is None or step <= 2 else 0.9 * old + 0.1 * seconds
+        if self._fixed is not None:
+            return
+        left = self._clock.left - self._reserve
+        fits = step + max(0, math.floor(left / max(self._seconds_per_step, 1e-9)))
+        if step <= self.total / 2:
+            self.total = max(step, min(self._most, fits))
+        elif fits < self.total:
+            self.total = max(step, fits)
+
+    def seconds_left(self, step: int) -> float:
+        """Estimate until the end of training, after ``step`` steps."""
+        each = self._seconds_per_step or 0.0
+        return max(0.0, (self.total - step) * each + self._reserve)

@@ -1,0 +1,154 @@
+"""What training learns from: pictures, weak label maps and tags. It knows no project and no database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spml_core.classes import IGNORE
+from spml_core.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class TrainingPicture:
+    """One picture and what is known of it.
+
+    Attributes
+    ----------
+    name : str
+    rgb : callable
+        Gives the pixels, (H, W, 3) uint8, each time it is called.
+    labels : callable, or None
+        Gives the weak label map (H, W) uint8 with the codes of METHODS.md 0.2; None if nobody marked the picture.
+    tags : ndarray, (K,) bool
+        Classes known to be in the picture.
+    """
+
+    name: str
+    rgb: Callable[[], NDArray[np.uint8]]
+    labels: Callable[[], NDArray[np.uint8]] | None
+    tags: NDArray[np.bool_]
+
+    @classmethod
+    def from_arrays(
+        cls, name: str, rgb: NDArray[np.uint8], labels: NDArray[np.uint8] | None, num_classes: int
+    ) -> TrainingPicture:
+        """Picture in memory; its tags are the classes in ``labels``.
+
+        Raises
+        ------
+        TrainingError
+            If labels and picture differ in size, or a label is neither class, UNLABELED (K) nor IGNORE (255).
+        """
+        tags = np.zeros(num_classes, bool)
+        if labels is None:
+            return cls(name, lambda: rgb, None, tags)
+        known = labels
+        if known.shape != rgb.shape[:2]:
+            raise TrainingError(
+                f"{name}: labels of shape {known.shape} don't fit a picture of {rgb.shape[:2]}.",
+                "Give one label per pixel.",
+            )
+        values = np.unique(known)
+        odd = values[(values > num_classes) & (values != IGNORE)]
+        if len(odd):
+            raise TrainingError(
+                f"{name}: label {int(odd[0])} is no class of {num_classes}.",
+                f"Use 0..{num_classes - 1}, {num_classes} for unlabelled, {IGNORE} for ignored pixels.",
+            )
+        tags[values[values < num_classes]] = True
+        return cls(name, lambda: rgb, lambda: known, tags)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Pictures to learn from, marked and unmarked, and the names of the classes.
+
+    Attributes
+    ----------
+    pictures : tuple of TrainingPicture
+    class_names : tuple of str
+    """
+
+    pictures: tuple[TrainingPicture, ...]
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    @property
+    def marked(self) -> tuple[TrainingPicture, ...]:
+        """Pictures with a label map."""
+        return tuple(p for p in self.pictures if p.labels is not None)
+
+    @property
+    def unmarked(self) -> tuple[TrainingPicture, ...]:
+        """Pictures without."""
+        return tuple(p for p in self.pictures if p.labels is None)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        pictures: Sequence[NDArray[np.uint8]],
+        labels: Sequence[NDArray[np.uint8] | None],
+        class_names: Sequence[str],
+    ) -> TrainingSet:
+        """Set of pictures in memory, with labels or None for each.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> picture = np.zeros((32, 32, 3), np.uint8)
+        >>> marks = np.full((32, 32), 2, np.uint8)  # 2 classes, so 2 means "not marked"
+        >>> marks[4, 4:9], marks[20, 4:9] = 0, 1
+        >>> TrainingSet.from_arrays([picture], [marks], ["background", "cell"]).num_classes
+        2
+        """
+        if len(pictures) != len(labels):
+            raise TrainingError(
+                f"{len(pictures)} pictures came with {len(labels)} label maps.",
+                "Give one per picture, None for an unmarked one.",
+            )
+        count = len(class_names)
+        made = [
+            TrainingPicture.from_arrays(f"picture {i}", rgb, known, count)
+            for i, (rgb, known) in enumerate(zip(pictures, labels, strict=True))
+        ]
+        return cls(tuple(made), tuple(class_names))
+
+
+def check_training_set(training_set: TrainingSet) -> list[str]:
+    """See whether there is something to learn from; gives warnings to show.
+
+    Raises
+    ------
+    TrainingError
+        If nothing is marked, or only one class is.
+    """
+    names = training_set.class_names
+    if not training_set.marked:
+        raise TrainingError(
+            "No picture is marked.", "Mark at least two classes with scribbles or points, then train."
+        )
+    seen = np.logical_or.reduce([_painted(p, len(names)) for p in training_set.marked])
+    if seen.sum() < 2:
+        only = f"only {names[int(seen.argmax())]!r} is" if seen.any() else "no pixel is"
+        raise TrainingError(f"Of {len(names)} classes {only} marked.", "Mark at least two classes.")
+    return [
+        f"The class {name!r} is marked nowhere, so it will never be predicted."
+        for name, there in zip(names, seen, strict=True)
+        if not there
+    ]
+
+
+def _painted(picture: TrainingPicture, num_classes: int) -> NDArray[np.bool_]:
+    there = np.zeros(num_classes, bool)
+    if picture.labels is not None:
+        values = np.unique(picture.labels())
+        there[values[values < num_classes]] = True
+    return there
