@@ -69,6 +69,7 @@ def predict_project(
     *,
     images: Path | None = None,
     probabilities: bool = False,
+    colored: bool = False,
     device: str = "auto",
 ) -> Iterator[Predicted]:
     """Segment the project's pictures, or those of a folder, into index PNGs.
@@ -82,6 +83,8 @@ def predict_project(
         Folder with other pictures.
     probabilities : bool
         Whether to write ``NAME.npy`` too, (K, H, W) float16.
+    colored : bool
+        Whether the PNGs' palette colours the pixels (:func:`spml_core.io.write_index_png`).
     device : str
 
     Yields
@@ -105,7 +108,7 @@ def predict_project(
         start = time.monotonic()
         labels, dense = label_picture(model, picture, probabilities=probabilities)
         path = out / f"{picture.name}.png"
-        write_index_png(path, labels, project.classes)
+        write_index_png(path, labels, project.classes, colored=colored)
         if dense is not None:
             write_atomic(out / f"{picture.name}.npy", _npy(dense.astype(np.float16)))
         # The pixels that a picture keeps for its windows aren't needed again.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +64,17 @@ def read_index_png(path: Path | str) -> npt.NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def write_index_png(path: Path | str, labels: npt.NDArray[np.integer[Any]], classes: ClassTable) -> None:
-    """Write a label map as a palette PNG in the classes' colours; unlabeled is grey, void white.
+def write_index_png(
+    path: Path | str,
+    labels: npt.NDArray[np.integer[Any]],
+    classes: ClassTable,
+    *,
+    colored: bool = True,
+) -> None:
+    """Write a label map as an index PNG with the classes' colours; unlabeled is grey, void white.
+
+    Colour PNGs show their palette everywhere, but some readers (imageio, scikit-image) hand out the colours instead of
+    the indexes. Grey ones give every reader the indexes; their palette is only suggested (chunk ``sPLT``).
 
     Parameters
     ----------
@@ -71,6 +83,8 @@ def write_index_png(path: Path | str, labels: npt.NDArray[np.integer[Any]], clas
     labels : ndarray (H, W) of int
         Codes 0..K-1, K (UNLABELED) and 255 (IGNORE).
     classes : ClassTable
+    colored : bool
+        Whether the palette colours the pixels.
 
     Raises
     ------
@@ -92,7 +106,21 @@ def write_index_png(path: Path | str, labels: npt.NDArray[np.integer[Any]], clas
         )
     colors = [info.color for info in classes] + [_UNLABELED_COLOR]
     colors += [default_color(i) for i in range(len(colors), 255)]
-    palette = [channel for color in [*colors[:255], _IGNORE_COLOR] for channel in color]
+    colors = [*colors[:255], _IGNORE_COLOR]
     image = Image.fromarray(np.ascontiguousarray(labels, dtype=np.uint8))
-    image.putpalette(palette)
-    write_atomic(path, lambda file: image.save(file, format="PNG"))
+    if colored:
+        image.putpalette([channel for color in colors for channel in color])
+        write_atomic(path, lambda file: image.save(file, format="PNG"))
+        return
+    buffer = BytesIO()
+    image.save(buffer, format="PNG")
+    write_atomic(path, _with_suggested_palette(buffer.getvalue(), colors))
+
+
+def _with_suggested_palette(png: bytes, colors: list[tuple[int, int, int]]) -> bytes:
+    """The PNG with an ``sPLT`` chunk behind its header (PNG specification, third edition, 11.3.5.4)."""
+    entries = b"".join(struct.pack(">4BH", *color, 255, 0) for color in colors)
+    body = b"sPLT" + b"classes\0" + b"\x08" + entries
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    header_end = 8 + 25  # signature, then the header chunk: length, name, 13 bytes, check sum
+    return png[:header_end] + chunk + png[header_end:]

@@ -18,6 +18,9 @@ from spml_core.training.samples import PictureSample
 _FOLDS = 3
 _FEWEST_PICTURES = 4  # with fewer marked pictures than this a held-back score means little
 _FALLBACK_STRENGTH = 1.0
+# People mark the inside of things, where colours can only lose; what they gain at borders no mark shows. So the
+# strongest candidate is taken that loses no more than this share of the best score.
+_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ def choose_color_strength(
     if not judged:
         return Choice(fallback, None, {})
     scores = {s: float(c.scores().miou) for s, c in counts.items()}
-    best = max(scores, key=lambda s: scores[s])
-    return Choice(best, scores[best], scores)
+    chosen = max(s for s in scores if scores[s] >= (1 - _TOLERANCE) * max(scores.values()))
+    return Choice(chosen, scores[chosen], scores)
 
 
 def _judge(

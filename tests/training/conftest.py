@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from spml_core.training import TrainingSet
+
+UNLABELED = 3
+
+
+def blobs(seed: int, side: int = 96):
+    """A picture with a red and a green disc on noisy grey, and its true labels 0, 1, 2."""
+    rng = np.random.default_rng(seed)
+    rgb = rng.normal(110, 12, (side, side, 3))
+    truth = np.zeros((side, side), np.uint8)
+    y, x = np.mgrid[:side, :side]
+    for label, color in ((1, (200, 60, 50)), (2, (60, 190, 70))):
+        row = rng.integers(side // 4, 3 * side // 4)
+        column = rng.integers(12, side // 3) + (label - 1) * side // 2
+        disc = (y - row) ** 2 + (x - column) ** 2 < (side // 7) ** 2
+        truth[disc] = label
+        rgb[disc] = rng.normal(color, 12, (int(disc.sum()), 3))
+    return rgb.clip(0, 255).astype(np.uint8), truth
+
+
+def clicks(truth, seed: int, size: int = 3):
+    """A few marked pixels of every class, the rest unlabelled."""
+    rng = np.random.default_rng(seed)
+    marks = np.full(truth.shape, UNLABELED, np.uint8)
+    for label in np.unique(truth):
+        y, x = np.nonzero(truth == label)
+        for i in rng.integers(len(y), size=size):
+            marks[y[i], x[i]] = label
+    return marks
+
+
+@pytest.fixture(scope="session")
+def blob_set():
+    """Five marked pictures, two unmarked, and the true labels of all."""
+    pictures, truths = zip(*(blobs(seed) for seed in range(7)), strict=True)
+    marks = [clicks(t, i) if i < 5 else None for i, t in enumerate(truths)]
+    return TrainingSet.from_arrays(pictures, marks, ["ground", "red", "green"]), pictures, truths
