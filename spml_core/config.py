@@ -57,6 +57,10 @@ class TrainConfig:
         Regions that vote, coarse to fine, in a picture or a window of a large one (METHODS.md 1.9).
     color_strengths : tuple of float
         Strengths of the colour model to choose from by held-back marks.
+    pseudo_labels : bool
+        Whether sure answers of the first start teach a second one (algorithm 1, METHODS.md 1.17).
+    confidence : float
+        How sure, 0..1.
     point_radius : float
         Pixels around a click that count as marked.
 
@@ -91,6 +95,8 @@ class TrainConfig:
     stop_gradient: bool = False
     regions: tuple[int, ...] = (75, 150, 300, 600)
     color_strengths: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0)
+    pseudo_labels: bool = True
+    confidence: float = 0.7
     point_radius: float = 3.0
 
     def __post_init__(self) -> None:
@@ -175,6 +181,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("weight_decay", 0, 10),
     ("dropout", 0, 0.99),
     ("cross_entropy", 0, 1000),
+    ("confidence", 0, 1),
     ("point_radius", 0.5, 1000),
 )
 

@@ -1,0 +1,1 @@
+"""The napari plugin (its docks come with the next issue)."""

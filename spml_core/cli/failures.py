@@ -70,7 +70,7 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # By its words: torch, whose errors these are, may not even be loaded, and on the CPU it has no class for it.
+    # By its words: torch, whose errors these are, may not be loaded, and has no class for it on the CPU.
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

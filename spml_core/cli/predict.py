@@ -24,6 +24,13 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write NAME.npy, too: (classes, height, width).")
     ] = False,
+    colored: Annotated[
+        bool,
+        typer.Option(
+            "--colored",
+            help="Show the class colours in the PNGs; some readers then give colours, not indexes.",
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     json: Json = False,
 ) -> None:
@@ -34,7 +41,9 @@ def predict(
     output = Output(json)
     count, seconds = 0, 0.0
     with Project.open(project, write=False) as opened, ProgressBar() as bar:
-        for done in predict_project(opened, out, images=images, probabilities=probabilities, device=device):
+        for done in predict_project(
+            opened, out, images=images, probabilities=probabilities, colored=colored, device=device
+        ):
             count, seconds = done.done, seconds + done.seconds
             bar.update("Predicting", done.done, done.total)
             output.event(

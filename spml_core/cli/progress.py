@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, a line now and then elsewhere, nothing for what takes under a second."""
+"""A progress bar on a terminal after a second, elsewhere a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProgressBar:
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._start = clock()
-        self._last_line = self._start + _QUIET_SECONDS - _LINE_SECONDS
+        self._last_line = self._start
         self._rich: Progress | None = None
         self._is_terminal = self._stream.isatty()
 
@@ -82,14 +82,16 @@ class ProgressBar:
     def _draw(self, what: str, done: int, total: int, note: str, left: str) -> None:
         if self._rich is None:
             self._rich = self._new_bar()
+            self._rich.add_task(what, note="", left="")
         task = self._rich.task_ids[0]
         self._rich.update(task, description=what, completed=done, total=total, note=note, left=left)
+        self._rich.start()  # does nothing once it is started
 
     def _new_bar(self) -> Progress:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        bar = Progress(
+        return Progress(
             TextColumn("{task.description:<16}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -100,9 +102,6 @@ class ProgressBar:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        bar.add_task("", total=None, note="", left="")
-        bar.start()
-        return bar
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ _STAGES = {
     "features": "Reading features",
     "start": "Starting",
     "choose": "Choosing",
-    "finish": "Finishing",
+    "second": "Second stage",
 }
 
 
@@ -42,11 +43,24 @@ def train(
         ),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
-    seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same model (on the CPU).")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Same seed, same model (on the CPU); 0 unless given.", show_default=False
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was stopped, with its settings.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Learn from a project's marks. Ctrl-C once stops after this step and saves the model."""
+    started = time.monotonic()
+    if resume and not (preset is None and max_seconds is None and seed is None):
+        raise typer.BadParameter(
+            "--resume goes on with the settings of the stopped run: leave the others out"
+        )
+
     from spml_core.config import TrainConfig
     from spml_core.devices import find_device
     from spml_core.engine.train_project import train_project
@@ -66,7 +80,7 @@ def train(
             bar.say("Stopping after this step; the model is saved. Ctrl-C again to stop at once.")
 
         with stop_on_interrupt(tell) as should_stop:
-            events = train_project(opened, config, resume=resume, should_stop=should_stop)
+            events = train_project(opened, config, resume=resume, should_stop=should_stop, started=started)
             end = follow(events, output, bar)
         run = opened.current_run()
     score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"

@@ -1,4 +1,4 @@
-"""Whether everything is there that the program needs: what each check found and, if that is bad, what to do."""
+"""Whether everything is there that the program needs: what was found and, if that is bad, what to do."""
 
 from __future__ import annotations
 

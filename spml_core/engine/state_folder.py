@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def state_folder() -> Path:
-    """Folder for logs, made if it isn't there: the system's usual one, or else the one for temporary files."""
+    """Folder for logs, made if it isn't there: the system's usual one, or else that for temporary files."""
     usual = _usual()
     try:
         usual.mkdir(parents=True, exist_ok=True)

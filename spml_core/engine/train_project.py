@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from spml_core.config import TrainConfig
 from spml_core.errors import TrainingError
 from spml_core.labeling.trained_model import CONFIG_FILE
-from spml_core.project import PictureRecord, Project, Run
+from spml_core.project import PictureRecord, Project, Run, RunState
 from spml_core.training import Event, Finished, StepDone, TrainingPicture, TrainingSet, train
 from spml_core.training.checkpoint import CHECKPOINT_FILE
 from spml_core.training.training_set import check_training_set
@@ -72,7 +72,7 @@ def train_project(
         training_set = training_set_of(project, config.point_radius)
         check_training_set(training_set)  # before there is a run: a failure shall leave none behind
         run = project.new_run(config.to_dict())
-    state = "failed"
+    state: RunState = "failed"
     try:
         for event in train(
             training_set, config, run.folder, resume=resume, should_stop=should_stop, started=started

@@ -101,4 +101,5 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.floating]:
     """Softmax over the last axis."""
     scores = scores - scores.max(-1, keepdims=True)
     raised = np.exp(scores)
-    return raised / raised.sum(-1, keepdims=True)
+    result: NDArray[np.floating] = raised / raised.sum(-1, keepdims=True)
+    return result

@@ -23,8 +23,8 @@ class Refinement:
     Attributes
     ----------
     regions : tuple of int
-        How many regions vote, in a picture (or a window of a large one): each pixel takes the mean over these cuts of one
-        hierarchy, coarse to fine. Empty leaves the vote out.
+        How many regions vote, in a picture (or a window of a large one): each pixel takes the mean over these cuts of
+        one hierarchy, coarse to fine. Empty leaves the vote out.
     fine_regions : int
         Finer regions of the same hierarchy that vote once more after the colours have spoken, so that single pixels
         don't stand out; 0 leaves it out.
@@ -83,15 +83,17 @@ class PictureRefiner:
 
     def labels(self, window: RefinedWindow) -> NDArray[np.uint8]:
         """Labels (H, W) of a window."""
-        return self._scores(window).argmax(-1).astype(np.uint8).reshape(window.shape)
+        best: NDArray[np.uint8] = self._scores(window).argmax(-1).astype(np.uint8)
+        return best.reshape(window.shape)
 
     def probabilities(self, window: RefinedWindow) -> NDArray[np.float32]:
         """Probabilities (H, W, K) of a window."""
         scores = self._scores(window)
-        return softmax(scores).astype(np.float32).reshape(*window.shape, -1)
+        dense: NDArray[np.float32] = softmax(scores).astype(np.float32)
+        return dense.reshape(*window.shape, -1)
 
     def _scores(self, window: RefinedWindow) -> NDArray[np.float32]:
-        scores = np.log(window.voted + 1e-4)[window.regions]
+        scores: NDArray[np.float32] = np.log(window.voted + 1e-4)[window.regions]
         if self._bins is None or self._evidence is None or self.refinement.color_strength == 0:
             return scores
         scores += self._evidence[self._bins.assign(window.rgb).reshape(-1)]

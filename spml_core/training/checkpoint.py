@@ -50,12 +50,15 @@ class Progress:
 def save_checkpoint(
     folder: Path,
     progress: Progress,
+    labels: Tensor,
     network: dict[str, Tensor],
     optimiser: torch.optim.Optimizer,
     memory: MemoryBank,
     generator: torch.Generator,
 ) -> None:
     """Write a checkpoint in one file, whole or not at all.
+
+    ``labels`` (n,) are those of the sampled cells of all pictures, pseudo labels included.
 
     Raises
     ------
@@ -69,6 +72,7 @@ def save_checkpoint(
             f"optimiser.{index}.{name}": torch.as_tensor(value).cpu().contiguous()
             for name, value in state.items()
         }
+    tensors["labels"] = labels.to(torch.uint8)
     tensors["generator"] = generator.get_state()
     data = safetensors.torch.save(tensors, metadata={"progress": json.dumps(asdict(progress))})
     write_atomic(folder / CHECKPOINT_FILE, data)

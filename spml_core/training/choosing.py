@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spml_core.labeling.colors import color_evidence, softmax
-from spml_core.labeling.voting import region_means
 from spml_core.metrics import ConfusionMatrix
 from spml_core.training.linear_start import fit_logistic
+from spml_core.training.pseudo_labels import refine_samples
 from spml_core.training.samples import PictureSample
 
 _FOLDS = 3
@@ -100,21 +99,6 @@ def choose_color_strength(
 def _judge(
     sample: PictureSample, guess: NDArray[np.float32], strength: float, counts: ConfusionMatrix
 ) -> None:
-    num_classes = guess.shape[1]
-    voted = vote_among_samples(sample, guess)
-    evidence = color_evidence(sample.colors[sample.drawn.numpy()], voted[sample.drawn.numpy()], strength)
-    labels = softmax(np.log(voted + 1e-4) + evidence[sample.colors]).argmax(1)
-    marked = (sample.labels < num_classes).numpy()
+    marked = (sample.labels < guess.shape[1]).numpy()
+    labels = refine_samples(sample, guess, strength).argmax(1)
     counts.update(sample.labels.numpy()[marked].astype(np.uint8)[None], labels[marked].astype(np.uint8)[None])
-
-
-def vote_among_samples(sample: PictureSample, guess: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each cell (n, K) takes the mean over its regions' fairly drawn cells; where there are none, its own guess."""
-    drawn = sample.drawn.numpy()
-    voted = np.zeros_like(guess)
-    for regions in sample.levels.numpy().T:
-        means = region_means(guess[drawn], regions[drawn])
-        inside = np.minimum(regions, len(means) - 1)
-        known = (np.bincount(regions[drawn], minlength=int(regions.max()) + 1) > 0)[regions]
-        voted += np.where(known[:, None], means[inside], guess)
-    return voted / np.float32(sample.levels.shape[1])

@@ -24,7 +24,7 @@ class StageProgress(Event):
     Attributes
     ----------
     stage : str
-        ``"features"``, ``"start"``, ``"choose"`` or ``"finish"``.
+        ``"features"``, ``"start"``, ``"choose"`` or ``"second"``.
     done, total : int
         In the stage's own units.
     seconds_left : float

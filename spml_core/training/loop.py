@@ -101,7 +101,15 @@ def train(
             progress = Progress(step, plan.total, clock.spent, prepared.names, prepared.choice.color_strength,
                                 prepared.choice.score, dict(rng.bit_generator.state))  # fmt: skip
             model.save(folder)
-            save_checkpoint(folder, progress, network_state(network, config), optimiser, memory, generator)
+            save_checkpoint(
+                folder,
+                progress,
+                prepared.labels,
+                network_state(network, config),
+                optimiser,
+                memory,
+                generator,
+            )
         return model
 
     model = TrainedModel(
@@ -142,4 +150,4 @@ def _source(
 ) -> PixelSource:
     if config.fine_tune:
         return CropPixels(network, training_set.marked, training_set.unmarked, config)
-    return CachedPixels(network, prepared.marked, prepared.unmarked, config)
+    return CachedPixels(network, prepared.samples, prepared.num_marked, config)

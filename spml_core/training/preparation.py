@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from spml_core.training.checkpoint import Checkpoint
 from spml_core.training.choosing import Choice, choose_color_strength
 from spml_core.training.events import Event, StageProgress
 from spml_core.training.linear_start import fit_logistic, leading_directions
+from spml_core.training.pseudo_labels import add_pseudo_labels
 from spml_core.training.samples import PictureSample, sample_picture
 from spml_core.training.schedule import Clock
 from spml_core.training.training_set import TrainingPicture, TrainingSet
@@ -23,7 +24,9 @@ from spml_core.training.training_set import TrainingPicture, TrainingSet
 # Shares of the time budget after which a stage has to end.
 _FEATURES_UNTIL = 0.55
 _START_UNTIL = 0.7
-_CHOOSE_UNTIL = 0.85
+_CHOOSE_UNTIL = 0.8
+_SECOND_UNTIL = 0.88
+_PSEUDO_CELLS = 15_000  # cells that the first start's answers add, at the least if there are so many
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _MOST_PER_CLASS = 400  # of one class in one picture
 _MOST_BYTES = 2 * 2**30  # of the feature cache
@@ -35,10 +38,12 @@ class Prepared:
 
     Attributes
     ----------
-    marked, unmarked : sequence of PictureSample
-        The feature cache.
+    samples : sequence of PictureSample
+        The feature cache, marked pictures first; cells may carry pseudo labels.
+    num_marked : int
+        How many of them are marked.
     names : tuple of str
-        The pictures in it.
+        Their pictures.
     choice : Choice
     seconds_to_finish : float
         Time to leave for the end of training.
@@ -46,12 +51,17 @@ class Prepared:
         Whether a stop was asked for before all pictures were read.
     """
 
-    marked: Sequence[PictureSample]
-    unmarked: Sequence[PictureSample]
+    samples: Sequence[PictureSample]
+    num_marked: int
     names: tuple[str, ...]
     choice: Choice
     seconds_to_finish: float
     cut_short: bool
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels of all samples' cells, one after the other, (n,) int64."""
+        return torch.cat([sample.labels for sample in self.samples])
 
 
 def prepare(
@@ -68,8 +78,8 @@ def prepare(
         *(training_set.unmarked[i] for i in rng.permutation(len(training_set.unmarked))),
     ]
     read = yield from _read(network, marked_first, len(training_set.marked), config, clock, should_stop)
-    count = len(training_set.marked)
-    marked, unmarked = read[:count], read[count:]
+    count = min(len(training_set.marked), len(read))
+    marked = read[:count]
     cut_short = should_stop()
     yield StageProgress("start", 0, 1, max(0.0, clock.left))
     _start(network, marked, config, clock)
@@ -82,8 +92,11 @@ def prepare(
         seed=config.seed,
         keep_going=lambda: clock.spent < _CHOOSE_UNTIL * clock.budget and not should_stop(),
     )
+    if config.pseudo_labels and clock.spent < _CHOOSE_UNTIL * clock.budget and not should_stop():
+        yield StageProgress("second", 0, 1, max(0.0, clock.left))
+        read = _second_start(network, read, choice, config, clock)
     names = tuple(p.name for p in marked_first[: len(read)])
-    return Prepared(marked, unmarked, names, choice, _seconds_to_finish(clock), cut_short)
+    return Prepared(read, count, names, choice, _seconds_to_finish(clock), cut_short)
 
 
 def reread(
@@ -105,9 +118,11 @@ def reread(
     pictures = [by_name[name] for name in progress.pictures]
     marked = sum(p.labels is not None for p in pictures)
     read = yield from _read(network, pictures, marked, config, None, lambda: False)
+    # Pseudo labels came from a network that is gone: they are in the checkpoint.
+    parts = torch.split(checkpoint.tensors["labels"].long(), [len(sample) for sample in read])
     return Prepared(
-        read[:marked],
-        read[marked:],
+        [replace(sample, labels=labels) for sample, labels in zip(read, parts, strict=True)],
+        marked,
         progress.pictures,
         Choice(progress.color_strength, progress.held_back_score, {}),
         _seconds_to_finish(clock),
@@ -156,15 +171,48 @@ def _knows_enough(read: Sequence[PictureSample], num_classes: int) -> bool:
 def _start(
     network: SegmentationNetwork, marked: Sequence[PictureSample], config: TrainConfig, clock: Clock
 ) -> None:
+    """Start embedding and head from the marks, or from a wider set of labelled cells."""
     features, labels = _marked_cells(marked, network)
     network.learn_scale(features)
-    features.sub_(network.mean).div_(network.scale)
-    weight, bias = fit_logistic(
-        features,
-        labels,
+    _fit(network, features, labels, config, lambda: clock.spent < _START_UNTIL * clock.budget)
+
+
+def _second_start(
+    network: SegmentationNetwork,
+    read: list[PictureSample],
+    choice: Choice,
+    config: TrainConfig,
+    clock: Clock,
+) -> list[PictureSample]:
+    """Label more cells with the first start's sure answers, and start once more from all of them."""
+
+    @torch.no_grad()
+    def probabilities(sample: PictureSample) -> Tensor:
+        features = network.standardise(sample.features.to(network.mean.device).float())
+        return torch.softmax(network.classify(network.embed(features)), 1)
+
+    taught = add_pseudo_labels(
+        read,
+        probabilities,
         network.num_classes,
-        keep_going=lambda: clock.spent < _START_UNTIL * clock.budget,
+        color_strength=choice.color_strength,
+        confidence=config.confidence,
     )
+    features, labels = _labelled_cells(read, taught, network, config)
+    _fit(network, features, labels, config, lambda: clock.spent < _SECOND_UNTIL * clock.budget)
+    return taught
+
+
+def _fit(
+    network: SegmentationNetwork,
+    features: Tensor,
+    labels: Tensor,
+    config: TrainConfig,
+    keep_going: Callable[[], bool],
+) -> None:
+    """Let the network reproduce the logistic regression on raw ``features``, which are overwritten."""
+    features.sub_(network.mean).div_(network.scale)
+    weight, bias = fit_logistic(features, labels, network.num_classes, keep_going=keep_going)
     spare = network.embedding.out_features - network.num_classes
     directions = leading_directions(features, spare, config.seed) * weight.norm(dim=1).mean() * 0.1
     network.start_from(weight, bias, directions)
@@ -174,6 +222,28 @@ def _marked_cells(marked: Sequence[PictureSample], network: SegmentationNetwork)
     known = [s.labels < network.num_classes for s in marked]
     features = torch.cat([s.features[k] for s, k in zip(marked, known, strict=True)]).float()
     labels = torch.cat([s.labels[k] for s, k in zip(marked, known, strict=True)])
+    return features.to(network.mean.device), labels.to(network.mean.device)
+
+
+def _labelled_cells(
+    read: Sequence[PictureSample],
+    taught: Sequence[PictureSample],
+    network: SegmentationNetwork,
+    config: TrainConfig,
+) -> tuple[Tensor, Tensor]:
+    """All marked cells and as many pseudo-labelled ones, or :data:`_PSEUDO_CELLS` where the marks are fewer."""
+    classes = network.num_classes
+    marked = [s.labels < classes for s in read]
+    pseudo = [(t.labels < classes) & ~m for t, m in zip(taught, marked, strict=True)]
+    most = max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS)
+    share = min(1.0, most / max(1, sum(int(p.sum()) for p in pseudo)))
+    generator = torch.Generator().manual_seed(config.seed)
+    taken = [
+        m | (p & (torch.rand(len(p), generator=generator) < share))
+        for m, p in zip(marked, pseudo, strict=True)
+    ]
+    features = torch.cat([t.features[k] for t, k in zip(taught, taken, strict=True)]).float()
+    labels = torch.cat([t.labels[k] for t, k in zip(taught, taken, strict=True)])
     return features.to(network.mean.device), labels.to(network.mean.device)
 
 

@@ -54,8 +54,8 @@ class Clock:
 class StepPlan:
     """How many steps fit into what is left, planned from their measured cost.
 
-    The plan is revised while the first half runs, since other programs may speed up or slow down the machine; after that
-    it only shrinks, and only if the budget would be overrun.
+    The plan is revised while the first half runs, since other programs may speed up or slow down the machine; after
+    that it only shrinks, and only if the budget would be overrun.
 
     Parameters
     ----------

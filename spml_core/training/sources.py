@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
 from spml_core.models import SegmentationNetwork
 from spml_core.segments import oversegment
@@ -63,20 +62,22 @@ class CachedPixels:
     Parameters
     ----------
     network : SegmentationNetwork
-    marked, unmarked : sequence of PictureSample
+    samples : sequence of PictureSample
+        Marked pictures first.
+    num_marked : int
     config : TrainConfig
     """
 
     def __init__(
         self,
         network: SegmentationNetwork,
-        marked: Sequence[PictureSample],
-        unmarked: Sequence[PictureSample],
+        samples: Sequence[PictureSample],
+        num_marked: int,
         config: TrainConfig,
     ) -> None:
         self._network = network
-        self._samples = [*marked, *unmarked]
-        self._counts = (len(marked), len(unmarked))
+        self._samples = samples
+        self._counts = (num_marked, len(samples) - num_marked)
         self._config = config
 
     def batch(self, rng: np.random.Generator) -> list[BatchPicture]:
@@ -185,11 +186,9 @@ def augmented_crop(
     part = (slice(top, top + taken), slice(left, left + taken))
     cut, known = np.ascontiguousarray(rgb[part]), np.ascontiguousarray(labels[part])
     size = (max(16, round(cut.shape[1] * scale)), max(16, round(cut.shape[0] * scale)))
-    cut = cv2.resize(cut, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR).astype(
-        np.float32
-    )
-    known = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    pixels = cv2.resize(cut, size, interpolation=interpolation).astype(np.float32)
+    codes = cv2.resize(known, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
     gain, offset = rng.uniform(0.8, 1.25), rng.uniform(-16, 16)
-    mean = cut.mean()
-    cut = np.clip((cut - mean) * gain + mean + offset, 0, 255)
-    return cut.astype(np.uint8), np.where(known == IGNORE, IGNORE, known).astype(np.uint8)
+    mean = pixels.mean()
+    return np.clip((pixels - mean) * gain + mean + offset, 0, 255).astype(np.uint8), codes

@@ -14,7 +14,14 @@ from spml_core.training import CheckpointSaved, Finished, StageProgress, StepDon
 from spml_core.training.training_set import TrainingPicture
 
 TINY = TrainConfig(
-    steps=12, scales=(1.0,), embedding_dim=16, batch=3, samples=200, regions=(10, 40), device="cpu", max_seconds=600
+    steps=12,
+    scales=(1.0,),
+    embedding_dim=16,
+    batch=3,
+    samples=200,
+    regions=(10, 40),
+    device="cpu",
+    max_seconds=600,
 )
 
 
@@ -113,7 +120,7 @@ def test_fine_tuning_moves_the_backbone_and_survives_a_resume(blob_set, tmp_path
         if isinstance(event, StepDone):
             seen.append(event)
             first.append(event.losses)
-    resumed, model = run(blob_set[0], config, tmp_path, resume=True)
+    resumed, _ = run(blob_set[0], config, tmp_path, resume=True)
     assert first + losses(resumed) == unbroken
     frozen = TrainedModel.load(tmp_path).network.backbone
     published = run(blob_set[0], TINY.changed(steps=0))[1].network.backbone
@@ -149,7 +156,9 @@ def test_class_marked_nowhere_is_said_and_never_predicted(blob_set):
             TrainingPicture(
                 p.name,
                 p.rgb,
-                None if p.labels is None else (lambda p=p: np.where(p.labels() == 3, 4, p.labels()).astype(np.uint8)),
+                None
+                if p.labels is None
+                else (lambda p=p: np.where(p.labels() == 3, 4, p.labels()).astype(np.uint8)),
                 np.append(p.tags, False),
             )
             for p in training_set.pictures

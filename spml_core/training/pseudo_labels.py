@@ -1,0 +1,87 @@
+"""The second stage: the first model's sure answers, sharpened by regions and colours, teach the next (algorithm 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spml_core.labeling.colors import color_evidence, softmax
+from spml_core.labeling.voting import region_means
+from spml_core.training.samples import PictureSample
+
+
+def add_pseudo_labels(
+    samples: Sequence[PictureSample],
+    probabilities: Callable[[PictureSample], Tensor],
+    num_classes: int,
+    *,
+    color_strength: float,
+    confidence: float,
+) -> list[PictureSample]:
+    """Samples in which fairly drawn cells without a mark carry the answer that the refinement is sure of.
+
+    Parameters
+    ----------
+    samples : sequence of PictureSample
+        Marked and unmarked pictures.
+    probabilities : callable
+        Gives the class probabilities (n, K) of a sample's cells.
+    num_classes : int
+        K.
+    color_strength : float
+        Of the colour model.
+    confidence : float
+        Least probability of an answer that counts, in 0..1.
+
+    Returns
+    -------
+    list of PictureSample
+        Marks are untouched; cells that stay open keep UNLABELED.
+
+    References
+    ----------
+    SPML, algorithm 1, step 2; METHODS.md 1.17. Region vote and colour model stand in for random walk and dense CRF.
+    """
+    return [
+        replace(
+            sample,
+            labels=_answer(sample, probabilities(sample), num_classes, color_strength, confidence),
+        )
+        for sample in samples
+    ]
+
+
+def _answer(
+    sample: PictureSample, probabilities: Tensor, num_classes: int, strength: float, confidence: float
+) -> Tensor:
+    refined = refine_samples(sample, probabilities.cpu().numpy(), strength)
+    sure = (refined.max(1) > confidence) & sample.drawn.numpy()
+    open_ = (sample.labels == num_classes).numpy()
+    answer = np.where(sure & open_, refined.argmax(1), sample.labels.numpy())
+    return torch.from_numpy(answer.astype(np.int64))
+
+
+def refine_samples(
+    sample: PictureSample, guess: NDArray[np.float32], color_strength: float
+) -> NDArray[np.floating]:
+    """Probabilities (n, K) of sampled cells after region vote and colours, as :mod:`refinement` does it for pixels."""
+    voted = vote_among_samples(sample, guess)
+    drawn = sample.drawn.numpy()
+    evidence = color_evidence(sample.colors[drawn], voted[drawn], color_strength)
+    return softmax(np.log(voted + 1e-4) + evidence[sample.colors])
+
+
+def vote_among_samples(sample: PictureSample, guess: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each cell (n, K) takes the mean over its regions' fairly drawn cells; where there are none, its own guess."""
+    drawn = sample.drawn.numpy()
+    voted = np.zeros_like(guess)
+    for regions in sample.levels.numpy().T:
+        means = region_means(guess[drawn], regions[drawn])
+        known = (np.bincount(regions[drawn], minlength=int(regions.max()) + 1) > 0)[regions]
+        voted += np.where(known[:, None], means[np.minimum(regions, len(means) - 1)], guess)
+    return voted / np.float32(sample.levels.shape[1])
