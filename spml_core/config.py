@@ -26,7 +26,7 @@ class TrainConfig:
     steps : int or None
         Exactly so many learning steps, whatever they take; None plans them from ``max_seconds``.
     max_steps : int
-        Learning steps beyond which more have not been seen to help.
+        Never more learning steps than this.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     seed : int
@@ -73,7 +73,7 @@ class TrainConfig:
     preset: str = "quick"
     max_seconds: float = 180.0
     steps: int | None = None
-    max_steps: int = 600
+    max_steps: int = 20_000
     device: str = "auto"
     seed: int = 0
     backbone: str = "efficientnet-lite0"
@@ -130,7 +130,7 @@ class TrainConfig:
             raise ConfigError(f"Unknown preset {name!r}.", f"The presets are: {', '.join(PRESETS)}.")
         config = cls()
         if name == "standard":
-            config = replace(config, preset=name, max_seconds=1200.0, fine_tune=True, max_steps=20_000)
+            config = replace(config, preset=name, max_seconds=1200.0, fine_tune=True, batch=2)
         return config.changed(**changes)
 
     def changed(self, **changes: Any) -> TrainConfig:

@@ -71,6 +71,8 @@ def train_project(
     else:
         training_set = training_set_of(project, config.point_radius)
         check_training_set(training_set)  # before there is a run: a failure shall leave none behind
+        for record in project.pictures:
+            project.open_picture(record)
         run = project.new_run(config.to_dict())
     state: RunState = "failed"
     try:
@@ -82,7 +84,7 @@ def train_project(
             if isinstance(event, Finished):
                 state = "stopped" if event.stopped else "finished"
             yield event
-    except GeneratorExit:
+    except (GeneratorExit, KeyboardInterrupt):
         state = "stopped"
         raise
     finally:

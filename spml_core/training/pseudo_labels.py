@@ -14,6 +14,11 @@ from spml_core.labeling.colors import color_evidence, softmax
 from spml_core.labeling.voting import region_means
 from spml_core.training.samples import PictureSample
 
+# Who marks two classes in a picture has mostly marked all that are in it. The paper rules out the others; here they
+# only have to be much surer, since a correction too is a mark.
+_CLASSES_TO_TELL = 2
+_UNMARKED_FACTOR = 0.05
+
 
 def add_pseudo_labels(
     samples: Sequence[PictureSample],
@@ -59,7 +64,12 @@ def add_pseudo_labels(
 def _answer(
     sample: PictureSample, probabilities: Tensor, num_classes: int, strength: float, confidence: float
 ) -> Tensor:
-    refined = refine_samples(sample, probabilities.cpu().numpy(), strength)
+    guess = probabilities.cpu().numpy()
+    marked = np.isin(np.arange(num_classes), sample.labels.numpy())
+    if marked.sum() >= _CLASSES_TO_TELL:
+        guess = guess * np.where(marked, 1, _UNMARKED_FACTOR).astype(np.float32)
+        guess /= guess.sum(1, keepdims=True)
+    refined = refine_samples(sample, guess, strength)
     sure = (refined.max(1) > confidence) & sample.drawn.numpy()
     open_ = (sample.labels == num_classes).numpy()
     answer = np.where(sure & open_, refined.argmax(1), sample.labels.numpy())

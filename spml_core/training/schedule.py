@@ -54,8 +54,8 @@ class Clock:
 class StepPlan:
     """How many steps fit into what is left, planned from their measured cost.
 
-    The plan is revised while the first half runs, since other programs may speed up or slow down the machine; after
-    that it only shrinks, and only if the budget would be overrun.
+    The plan is revised after every step, since other programs may slow down the machine or leave it; the learning rate
+    follows, so it always reaches its end with the budget.
 
     Parameters
     ----------
@@ -85,10 +85,7 @@ class StepPlan:
             return
         left = self._clock.left - self._reserve
         fits = step + max(0, math.floor(left / max(self._seconds_per_step, 1e-9)))
-        if step <= self.total / 2:
-            self.total = max(step, min(self._most, fits))
-        elif fits < self.total:
-            self.total = max(step, fits)
+        self.total = max(step, min(self._most, fits))
 
     def seconds_left(self, step: int) -> float:
         """Estimate until the end of training, after ``step`` steps."""

@@ -149,7 +149,10 @@ class CropPixels:
         other = rng.permutation(np.nonzero(flat == network.num_classes)[0])
         rows = np.sort(np.concatenate([known, other[: self._config.samples - len(known)]]))
         y, x = np.divmod(rows, codes.shape[1])
-        features = network.features(rgb_tensor(rgb).to(device))[0].permute(1, 2, 0)
+        # The backbone's convolutions gain from half precision on a GPU; everything after it stays exact.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            maps = network.features(rgb_tensor(rgb).to(device))
+        features = maps[0].permute(1, 2, 0).float()
         return BatchPicture(
             network.standardise(features[torch.from_numpy(y), torch.from_numpy(x)]),
             torch.from_numpy(np.stack([y, x], 1)).to(device),
