@@ -11,7 +11,8 @@ is taken, never subtracted, so weak positives survive next to a strong own segme
 Pixels are visited in blocks that fit the processor's cache, all pixels of a block sharing one row of the
 relation. The segments are laid out positives first, so that loss and gradients need one exponential and five
 matrix products per block and no mask of pixels x segments. The gradients are made in the forward pass and
-only they are kept: memory grows with pixels + segments, not with their product.
+only they are kept: memory grows with pixels + segments, not with their product. Problems small enough to be
+quicker without blocks take the way of :mod:`dense`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spml_core.errors import ConfigError
+from spml_core.relations.dense import DENSE_ELEMENTS, dense_losses
 from spml_core.relations.relation import Relation
 
 # Logits within +-40 can be exponentiated in float32 as they are: sums stay below 1e25, gradients above 1e-25.
@@ -110,6 +112,8 @@ def contrastive_loss(
     if weights is not None:
         share = share * weights.detach().to(pixels.dtype)
     share = share / share.sum().clamp_min(torch.finfo(share.dtype).tiny)
+    if block is None and len(pixels) * relation.positive.shape[1] <= DENSE_ELEMENTS and share.any():
+        return _dense_loss(pixels, prototypes, memory, share, problem)
     wants = torch.is_grad_enabled() and (pixels.requires_grad or prototypes.requires_grad)
     loss: Tensor = _Contrast.apply(pixels, prototypes, memory, share, problem, wants)
     return loss
@@ -140,6 +144,26 @@ def contrastive_losses(
     problem = _prepare(pixels, prototypes, own, relation, kappa, memory, fallback, count_own, block)
     losses, _, _ = _evaluate(pixels, prototypes, memory, None, problem)
     return losses, problem.active
+
+
+def _dense_loss(
+    pixels: Tensor, prototypes: Tensor, memory: Tensor | None, share: Tensor, problem: _Problem
+) -> Tensor:
+    """The weighted sum of the losses of a small problem's active pixels."""
+    chosen = problem.active.nonzero()[:, 0]
+    related = problem.relation.positive[problem.relation.rows[chosen]]
+    takes_part = problem.relation.takes_part
+    losses = dense_losses(
+        pixels[chosen],
+        prototypes if memory is None else torch.cat([prototypes, memory.detach()]),
+        problem.own[chosen],
+        related & takes_part,
+        ~related & takes_part,
+        problem.alone[chosen],
+        problem.kappa,
+        count_own=problem.count_own,
+    )
+    return torch.dot(losses, share[chosen])
 
 
 def _prepare(
