@@ -16,7 +16,9 @@ from scipy.ndimage import gaussian_filter
 
 _LEVELS = 16
 _ROUNDS = 3
-_MIN_RANGE = 8.0  # of 255: colours closer than this are one colour, so noise in a flat channel says nothing
+_MIN_RANGE = (
+    8.0  # of 255: a flat channel isn't stretched further, so its noise stays in cells that smoothing joins
+)
 _FLOOR = 0.01  # the least a colour can speak for a class, relative to the whole picture
 
 
