@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from spml_core.errors import ConfigError
+from spml_core.models.folding import fold_batch_norm
 
 DEFAULT_BACKBONE = "efficientnet-lite0"
 
@@ -35,7 +36,7 @@ class Backbone(nn.Module):
         raise TypeError(f"{type(self).__name__} doesn't say how to compute its levels.")
 
     def deeper_parameters(self) -> Iterator[nn.Parameter]:
-        """Parameters that fine-tuning moves: weights of the deeper stages, without batch norm's."""
+        """Parameters that fine-tuning moves: those of the deeper stages."""
         raise TypeError(f"{type(self).__name__} doesn't say what fine-tuning moves.")
 
 
@@ -58,7 +59,9 @@ class EfficientNetLite0(Backbone):
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """See :class:`Backbone`."""
-        features = self.norm(self.stem(rgb / 127.5 - 1.0))
+        # Depthwise convolutions on the CPU are several times faster with channels last.
+        scaled = (rgb / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
+        features = self.norm(self.stem(scaled))
         levels = []
         for stage in self.stages:
             features = stage(features)
@@ -93,7 +96,7 @@ def _lite0_file() -> Path:
 
 
 def build_backbone(name: str = DEFAULT_BACKBONE, *, pretrained: bool = True) -> Backbone:
-    """Backbone by name, in evaluation mode.
+    """Backbone by name, in evaluation mode, with batch norm folded away.
 
     Parameters
     ----------
@@ -112,4 +115,6 @@ def build_backbone(name: str = DEFAULT_BACKBONE, *, pretrained: bool = True) -> 
     backbone = EfficientNetLite0()
     if pretrained:
         backbone.load_imagenet()
-    return backbone.eval()
+    backbone.eval()
+    fold_batch_norm(backbone)
+    return backbone.to(memory_format=torch.channels_last)

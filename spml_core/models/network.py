@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from spml_core.errors import ConfigError
@@ -82,12 +81,12 @@ class SegmentationNetwork(nn.Module):
 
     @torch.no_grad()
     def dense_logits(self, rgb: Tensor) -> Tensor:
-        """Logits (N, K, h, w) of pictures (N, 3, H, W), by one matrix product for embedding and head together."""
+        """Logits (N, K, h, w) of pictures (N, 3, H, W), embedding and head taken together as one linear map."""
         weight = self.head.weight @ self.embedding.weight
         bias = self.head.weight @ self.embedding.bias + self.head.bias
         weight = weight / self.scale
         bias = bias - weight @ self.mean
-        return F.conv2d(self.features(rgb), weight[:, :, None, None], bias)
+        return self.pyramid.project(self.backbone, rgb, weight, bias)
 
     def standardise(self, features: Tensor) -> Tensor:
         """Features (..., C) with the mean and scale that :meth:`learn_scale` found taken out."""

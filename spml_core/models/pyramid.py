@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -88,17 +89,43 @@ class Pyramid:
             ``C`` as :meth:`channels`, ``(h, w)`` as :meth:`grid`. Cell (i, j) stands for the pixels from
             ``i * stride, j * stride`` on.
         """
+        cells = self.grid(*rgb.shape[-2:])
+        return torch.cat([_to_grid(level, cells) for level in self._levels(backbone, rgb)], dim=1)
+
+    def project(self, backbone: Backbone, rgb: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Linear map of the stacked features, without stacking them.
+
+        Resizing is linear too, so each level is mapped at its own resolution and only the result is resized.
+
+        Parameters
+        ----------
+        backbone : Backbone
+        rgb : Tensor, (N, 3, H, W)
+        weight : Tensor, (K, C)
+        bias : Tensor, (K,)
+
+        Returns
+        -------
+        Tensor, (N, K, h, w)
+        """
+        cells = self.grid(*rgb.shape[-2:])
+        result = bias[None, :, None, None]
+        start = 0
+        for level in self._levels(backbone, rgb):
+            part = weight[:, start : start + level.shape[1], None, None]
+            result = result + _to_grid(F.conv2d(level, part), cells)
+            start += level.shape[1]
+        return result
+
+    def _levels(self, backbone: Backbone, rgb: Tensor) -> Iterator[Tensor]:
         height, width = rgb.shape[-2:]
         cells = self.grid(height, width)
         # Whole cells only, so that resizing keeps every feature over its pixels.
         full = (cells[0] * self.stride, cells[1] * self.stride)
         rgb = F.pad(rgb, (0, full[1] - width, 0, full[0] - height), mode="replicate")
-        stacked = []
         for scale in self.scales:
             side = (max(32, round(full[0] * scale)), max(32, round(full[1] * scale)))
-            scaled = rgb if side == full else _resize(rgb, side)
-            stacked += [_to_grid(level, cells) for level in backbone(scaled)]
-        return torch.cat(stacked, dim=1)
+            yield from backbone(rgb if side == full else _resize(rgb, side))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from spml_core.errors import ConfigError
-from spml_core.models import Pyramid, SegmentationNetwork, SoftmaxHead, build_backbone
+from spml_core.models import EfficientNetLite0, Pyramid, SegmentationNetwork, SoftmaxHead, build_backbone
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +18,23 @@ def test_backbone_levels_have_the_promised_channels_and_strides(backbone):
     assert tuple(64 // level.shape[2] for level in levels) == backbone.strides
 
 
-def test_backbone_does_its_own_normalisation(backbone):
-    """Grey 127.5 is the zero that ImageNet's mean leaves: the stem's convolution has nothing to add up."""
+def test_folding_leaves_the_function_as_it_was(backbone):
+    plain = EfficientNetLite0().load_imagenet().eval()
+    rgb = torch.rand(1, 3, 64, 64) * 255
     with torch.inference_mode():
-        grey = backbone.stem(torch.full((1, 3, 32, 32), 127.5) / 127.5 - 1)
-        assert float(grey.abs().max()) == 0
-        assert not torch.equal(
-            backbone(torch.full((1, 3, 32, 32), 127.5))[0], backbone(torch.zeros(1, 3, 32, 32))[0]
-        )
+        for folded, level in zip(backbone(rgb), plain(rgb), strict=True):
+            assert torch.allclose(folded, level, atol=1e-3 * float(level.abs().max()))
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules())
+
+
+def test_backbone_does_its_own_normalisation(backbone):
+    """The network was trained on -1..1: it must see that range for 0..255."""
+    seen = []
+    hook = backbone.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        backbone(torch.tensor([0.0, 127.5, 255.0]).reshape(1, 3, 1, 1).expand(1, 3, 32, 32))
+    hook.remove()
+    assert torch.allclose(seen[0][0, :, 0, 0], torch.tensor([-1.0, 0.0, 1.0]))
 
 
 def test_published_weights_are_loaded(backbone):
