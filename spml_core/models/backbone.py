@@ -11,6 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from spml_core.devices import reuse_freed_memory
 from spml_core.errors import ConfigError
 from spml_core.models.folding import fold_batch_norm
 
@@ -112,6 +113,7 @@ def build_backbone(name: str = DEFAULT_BACKBONE, *, pretrained: bool = True) -> 
     """
     if name != DEFAULT_BACKBONE:
         raise ConfigError(f"Unknown backbone {name!r}.", f"Use {DEFAULT_BACKBONE!r}.")
+    reuse_freed_memory()
     backbone = EfficientNetLite0()
     if pretrained:
         backbone.load_imagenet()

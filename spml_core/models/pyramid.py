@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +27,10 @@ class Pyramid:
         Input scales, each in 0.25..4.
     stride : int
         Pixels of the picture per cell of the grid, 1..32.
+    whole : int
+        Pictures of more pixels than this are computed in tiles, ...
     tile : int
-        Pictures with more than ``1.5 tile^2`` pixels are computed in tiles of this side ...
+        ... of this side at the most, all about equal, ...
     margin : int
         ... with so many pixels of context on every side; both are multiples of the stride.
 
@@ -39,8 +42,9 @@ class Pyramid:
 
     scales: tuple[float, ...] = (1.0, 2.0)
     stride: int = 4
-    tile: int = 768
-    margin: int = 96
+    whole: int = 800_000
+    tile: int = 512
+    margin: int = 64
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0.25 <= s <= 4 for s in self.scales):
@@ -63,16 +67,34 @@ class Pyramid:
 
     def windows(self, height: int, width: int) -> list[Window]:
         """Windows that together cover the picture; one window if it is small enough."""
-        if height * width <= 1.5 * self.tile**2:
+        if height * width <= self.whole:
             return [Window((0, 0, height, width), (0, 0, height, width))]
+        rows, columns = self._starts(height), self._starts(width)
         return [
             Window(
-                (top, left, min(self.tile, height - top), min(self.tile, width - left)),
-                _grow(top, left, self.tile, self.margin, height, width),
+                (top, left, bottom - top, right - left), self._grow(top, left, bottom, right, height, width)
             )
-            for top in range(0, height, self.tile)
-            for left in range(0, width, self.tile)
+            for top, bottom in pairwise(rows)
+            for left, right in pairwise(columns)
         ]
+
+    def _starts(self, length: int) -> list[int]:
+        """Where the tiles along a side begin, and its end: as few as fit, equal but for whole cells."""
+        count = -(-length // self.tile)
+        side = -(-length // (count * self.stride)) * self.stride
+        return [*range(0, length, side), length]
+
+    def _grow(
+        self, top: int, left: int, bottom: int, right: int, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """The box with its margin, as far as the picture reaches."""
+        first_row, first_column = max(0, top - self.margin), max(0, left - self.margin)
+        return (
+            first_row,
+            first_column,
+            min(height, bottom + self.margin) - first_row,
+            min(width, right + self.margin) - first_column,
+        )
 
     def features(self, backbone: Backbone, rgb: Tensor) -> Tensor:
         """Stacked features of pictures.
@@ -152,16 +174,6 @@ class Window:
         """The core within the picture."""
         top, left, height, width = self.core
         return slice(top, top + height), slice(left, left + width)
-
-
-def _grow(top: int, left: int, tile: int, margin: int, height: int, width: int) -> tuple[int, int, int, int]:
-    first_row, first_column = max(0, top - margin), max(0, left - margin)
-    return (
-        first_row,
-        first_column,
-        min(height, top + tile + margin) - first_row,
-        min(width, left + tile + margin) - first_column,
-    )
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -32,7 +32,7 @@ def test_labels_have_the_size_of_the_picture(model, size):
 
 
 def test_large_picture_is_labelled_in_windows_that_cover_it_once(model):
-    model.network.pyramid = Pyramid((1.0,), 4, tile=64, margin=32)
+    model.network.pyramid = Pyramid((1.0,), 4, whole=1000, tile=64, margin=32)
     try:
         rgb = picture(150, 200)
         covered = np.zeros((150, 200), int)
@@ -50,7 +50,7 @@ def test_windows_agree_with_the_whole_away_from_their_borders(model):
     """Tiles see margins on all sides, so most pixels get the label they get in one piece."""
     rgb = picture(192, 192, seed=3)
     whole, _ = label_picture(model.with_color_strength(0.0), ArrayPixels(rgb))
-    model.network.pyramid = Pyramid((1.0,), 4, tile=96, margin=64)
+    model.network.pyramid = Pyramid((1.0,), 4, whole=1000, tile=96, margin=64)
     try:
         tiled, _ = label_picture(model.with_color_strength(0.0), ArrayPixels(rgb))
     finally:

@@ -58,7 +58,7 @@ def test_pyramid_covers_any_size(backbone, size):
 
 
 def test_windows_cover_a_large_picture_once():
-    pyramid = Pyramid((1.0,), 4, tile=64, margin=16)
+    pyramid = Pyramid((1.0,), 4, whole=1000, tile=64, margin=16)
     covered = np.zeros((200, 150), int)
     for window in pyramid.windows(200, 150):
         covered[window.slices] += 1
