@@ -31,18 +31,39 @@ def predict(
             help="Show the class colours in the PNGs; some readers then give colours, not indexes.",
         ),
     ] = False,
+    classifier: Annotated[
+        str, typer.Option(metavar="NAME", help="softmax, retrieval (nearest marked segments) or both.")
+    ] = "softmax",
+    scale: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="S", help="Look at the pictures in this size, too; repeatable.", show_default=False
+        ),
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="Look at them mirrored, too.")] = False,
+    random_walk: Annotated[
+        bool, typer.Option("--random-walk", help="Smooth the probabilities along the embedding.")
+    ] = False,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     json: Json = False,
 ) -> None:
     """Segment pictures with the project's model."""
     from spml_core.engine.predict_project import predict_project
+    from spml_core.labeling.scoring import Inference
     from spml_core.project import Project
 
+    inference = Inference(classifier, (1.0, *(scale or ())), flip, random_walk)
     output = Output(json)
     count, seconds = 0, 0.0
     with Project.open(project, write=False) as opened, ProgressBar() as bar:
         for done in predict_project(
-            opened, out, images=images, probabilities=probabilities, colored=colored, device=device
+            opened,
+            out,
+            images=images,
+            probabilities=probabilities,
+            colored=colored,
+            inference=inference,
+            device=device,
         ):
             count, seconds = done.done, seconds + done.seconds
             bar.update("Predicting", done.done, done.total)

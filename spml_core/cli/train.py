@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,7 +82,9 @@ def train(
 
         with stop_on_interrupt(tell) as should_stop:
             events = train_project(opened, config, resume=resume, should_stop=should_stop, started=started)
-            end = follow(events, output, bar)
+            # Closed at once, also by a second Ctrl-C: the run's state is written while the project is open.
+            with closing(events):
+                end = follow(events, output, bar)
         run = opened.current_run()
     score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"
     advice = f" Go on with: spml train {project} --resume" if end.stopped else ""

@@ -15,7 +15,8 @@ from spml_core.devices import find_device
 from spml_core.errors import ProjectError
 from spml_core.images import Picture, list_pictures
 from spml_core.io import storage_errors, write_atomic, write_index_png
-from spml_core.labeling.inference import label_picture
+from spml_core.labeling.inference import DEFAULT, label_picture
+from spml_core.labeling.scoring import Inference
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.project import Project
 
@@ -70,6 +71,7 @@ def predict_project(
     images: Path | None = None,
     probabilities: bool = False,
     colored: bool = False,
+    inference: Inference = DEFAULT,
     device: str = "auto",
 ) -> Iterator[Predicted]:
     """Segment the project's pictures, or those of a folder, into index PNGs.
@@ -85,6 +87,8 @@ def predict_project(
         Whether to write ``NAME.npy`` too, (K, H, W) float16.
     colored : bool
         Whether the PNGs' palette colours the pixels (:func:`spml_core.io.write_index_png`).
+    inference : Inference
+        How the probabilities are made.
     device : str
 
     Yields
@@ -106,7 +110,7 @@ def predict_project(
         out.mkdir(parents=True, exist_ok=True)
     for index, picture in enumerate(pictures):
         start = time.monotonic()
-        labels, dense = label_picture(model, picture, probabilities=probabilities)
+        labels, dense = label_picture(model, picture, inference, probabilities=probabilities)
         path = out / f"{picture.name}.png"
         write_index_png(path, labels, project.classes, colored=colored)
         if dense is not None:

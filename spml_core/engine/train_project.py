@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from spml_core.config import TrainConfig
 from spml_core.errors import TrainingError
@@ -38,7 +38,7 @@ def train_project(
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     started: float | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Train and make the result the project's current run.
 
     Parameters

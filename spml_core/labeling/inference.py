@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from spml_core.labeling.refinement import PictureRefiner, RefinedWindow, vote_in_window
+from spml_core.labeling.scoring import Inference, grid_probabilities
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.models import Window
+
+DEFAULT = Inference()
 
 
 class Pixels(Protocol):
@@ -60,7 +62,7 @@ class LabelledWindow:
 
 
 def label_windows(
-    model: TrainedModel, pixels: Pixels, *, probabilities: bool = False
+    model: TrainedModel, pixels: Pixels, inference: Inference = DEFAULT, *, probabilities: bool = False
 ) -> Iterator[LabelledWindow]:
     """Label a picture part by part.
 
@@ -71,6 +73,8 @@ def label_windows(
     ----------
     model : TrainedModel
     pixels : Pixels
+    inference : Inference
+        How the probabilities are made before they are refined.
     probabilities : bool
         Whether to give the probabilities too.
     """
@@ -82,7 +86,7 @@ def label_windows(
     voted: RefinedWindow | None = None
     for window in windows:
         rgb = pixels.rgb_window(*window.outer)
-        score = grid_probabilities(model, rgb)
+        score = grid_probabilities(model.network, model.bank, rgb, inference)
         voted = vote_in_window(rgb, score, model.refinement)
         sample = voted.sample(max(2**17 // len(windows), 256))
         colors.append(sample[0])
@@ -105,23 +109,14 @@ def _finish(
     return LabelledWindow(window.slices, dense.argmax(-1).astype(np.uint8), dense)
 
 
-@torch.inference_mode()
-def grid_probabilities(model: TrainedModel, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Probabilities (h, w, K) on the feature grid over a picture or part of one (H, W, 3)."""
-    batch = torch.from_numpy(np.ascontiguousarray(rgb)).to(model.device).permute(2, 0, 1)[None].float()
-    logits = model.network.dense_logits(batch)[0].permute(1, 2, 0)
-    dense: NDArray[np.float32] = torch.softmax(logits, -1).float().cpu().numpy()
-    return dense
-
-
 def label_picture(
-    model: TrainedModel, pixels: Pixels, *, probabilities: bool = False
+    model: TrainedModel, pixels: Pixels, inference: Inference = DEFAULT, *, probabilities: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
     """Labels (H, W) uint8 of a whole picture and, if asked for, probabilities (K, H, W) float32."""
     height, width = pixels.size
     labels = np.zeros((height, width), np.uint8)
     dense = np.zeros((len(model.class_names), height, width), np.float32) if probabilities else None
-    for part in label_windows(model, pixels, probabilities=probabilities):
+    for part in label_windows(model, pixels, inference, probabilities=probabilities):
         labels[part.where] = part.labels
         if dense is not None and part.probabilities is not None:
             dense[:, part.where[0], part.where[1]] = part.probabilities.transpose(2, 0, 1)

@@ -15,11 +15,13 @@ from spml_core.config import TrainConfig
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.io import write_atomic
 from spml_core.labeling.refinement import Refinement
+from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.models import Pyramid, SegmentationNetwork, build_backbone
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "model.json"
+_BANK_PARTS = ("prototypes", "labels", "pictures", "segments")
 
 
 @dataclass
@@ -34,12 +36,18 @@ class TrainedModel:
     class_names : tuple of str
     config : TrainConfig
         What it was trained with.
+    bank : RetrievalBank or None
+        Labelled segments of the pictures it learned from.
+    bank_pictures : tuple of str
+        Names of those pictures, by the bank's numbers.
     """
 
     network: SegmentationNetwork
     refinement: Refinement
     class_names: tuple[str, ...]
     config: TrainConfig
+    bank: RetrievalBank | None = None
+    bank_pictures: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -61,8 +69,12 @@ class TrainedModel:
             "classes": list(self.class_names),
             "refinement": asdict(self.refinement),
             "config": self.config.to_dict(),
+            "bank_pictures": list(self.bank_pictures),
         }
-        write_atomic(folder / WEIGHTS_FILE, safetensors.torch.save(network_state(self.network, self.config)))
+        tensors = network_state(self.network, self.config)
+        if self.bank is not None:
+            tensors |= {f"bank.{name}": getattr(self.bank, name).cpu().contiguous() for name in _BANK_PARTS}
+        write_atomic(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
         write_atomic(folder / CONFIG_FILE, json.dumps(about, indent=1).encode())
 
     @classmethod
@@ -87,7 +99,12 @@ class TrainedModel:
             shape = dict(about["refinement"])
             refinement = Refinement(**(shape | {"regions": tuple(shape["regions"])}))
             network = build_network(config, len(names))
+            parts = {
+                name: state.pop(f"bank.{name}").to(device) for name in _BANK_PARTS if f"bank.{name}" in state
+            }
+            bank = RetrievalBank(**parts, num_classes=len(names)) if parts else None
             network.load_state_dict(state, strict=config.fine_tune)
+            pictures = tuple(about.get("bank_pictures", ()))
         except SpmlError:
             raise
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
@@ -95,7 +112,7 @@ class TrainedModel:
                 f"The model in {folder} can't be read ({type(error).__name__}: {str(error)[:200]}).",
                 "Train again, or make another run current.",
             ) from error
-        return cls(network.to(device).eval(), refinement, names, config)
+        return cls(network.to(device).eval(), refinement, names, config, bank, pictures)
 
     def with_color_strength(self, strength: float) -> TrainedModel:
         """The same model with another weight of the pictures' own colours."""

@@ -80,6 +80,13 @@ class SegmentationNetwork(nn.Module):
         return logits
 
     @torch.no_grad()
+    def dense_embedding(self, rgb: Tensor) -> Tensor:
+        """Embeddings (N, D, h, w) of pictures (N, 3, H, W)."""
+        weight = self.embedding.weight / self.scale
+        bias = self.embedding.bias - weight @ self.mean
+        return self.pyramid.project(self.backbone, rgb, weight, bias)
+
+    @torch.no_grad()
     def dense_logits(self, rgb: Tensor) -> Tensor:
         """Logits (N, K, h, w) of pictures (N, 3, H, W), embedding and head taken together as one linear map."""
         weight = self.head.weight @ self.embedding.weight

@@ -32,6 +32,8 @@ class Progress:
         Time spent so far.
     pictures : tuple of str
         The pictures whose features were read, in order.
+    per_class : int
+        Marked cells kept of each class in a picture.
     color_strength : float
     held_back_score : float or None
     generator : dict
@@ -42,6 +44,7 @@ class Progress:
     total: int
     seconds: float
     pictures: tuple[str, ...]
+    per_class: int
     color_strength: float
     held_back_score: float | None
     generator: dict[str, Any]

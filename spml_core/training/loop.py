@@ -15,9 +15,10 @@ from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.trained_model import TrainedModel, build_network, network_state
 from spml_core.models import SegmentationNetwork
 from spml_core.relations import MemoryBank
+from spml_core.training.bank import build_bank
 from spml_core.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from spml_core.training.events import CheckpointSaved, Event, Finished, StepDone, Warned
-from spml_core.training.preparation import Prepared, prepare, reread
+from spml_core.training.preparation import Prepared, prepare, refresh, reread
 from spml_core.training.schedule import Clock, StepPlan, poly
 from spml_core.training.sources import CachedPixels, CropPixels, PixelSource
 from spml_core.training.step import losses, make_optimiser
@@ -98,8 +99,16 @@ def train(
 
     def snapshot() -> TrainedModel:
         if folder is not None:
-            progress = Progress(step, plan.total, clock.spent, prepared.names, prepared.choice.color_strength,
-                                prepared.choice.score, dict(rng.bit_generator.state))  # fmt: skip
+            progress = Progress(
+                step,
+                plan.total,
+                clock.spent,
+                prepared.names,
+                prepared.per_class,
+                prepared.choice.color_strength,
+                prepared.choice.score,
+                dict(rng.bit_generator.state),
+            )
             model.save(folder)
             save_checkpoint(
                 folder,
@@ -136,6 +145,9 @@ def train(
             snapshot()
             saved = time.monotonic()
             yield CheckpointSaved(step, str(folder))
+    samples = refresh(network, training_set, prepared, config) if config.fine_tune else prepared.samples
+    model.bank = build_bank(network, samples)
+    model.bank_pictures = prepared.names
     snapshot()
     yield Finished(step, clock.spent, step < plan.total or prepared.cut_short, prepared.choice.score)
     return model

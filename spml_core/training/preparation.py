@@ -29,6 +29,7 @@ _SECOND_UNTIL = 0.88
 _PSEUDO_CELLS = 15_000  # cells that the first start's answers add, at the least if there are so many
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _MOST_PER_CLASS = 400  # of one class in one picture
+_REFRESHED = 16  # pictures whose features are read once more after fine-tuning, for the retrieval bank
 _MOST_BYTES = 2 * 2**30  # of the feature cache
 
 
@@ -47,6 +48,8 @@ class Prepared:
     choice : Choice
     seconds_to_finish : float
         Time to leave for the end of training.
+    per_class : int
+        Marked cells kept of each class in a picture.
     cut_short : bool
         Whether a stop was asked for before all pictures were read.
     """
@@ -56,6 +59,7 @@ class Prepared:
     names: tuple[str, ...]
     choice: Choice
     seconds_to_finish: float
+    per_class: int
     cut_short: bool
 
     @property
@@ -77,7 +81,10 @@ def prepare(
         *(training_set.marked[i] for i in rng.permutation(len(training_set.marked))),
         *(training_set.unmarked[i] for i in rng.permutation(len(training_set.unmarked))),
     ]
-    read = yield from _read(network, marked_first, len(training_set.marked), config, clock, should_stop)
+    began = clock.spent
+    per_class = _per_class(len(training_set.marked), network.num_classes)
+    read = yield from _read(network, marked_first, per_class, config, clock, should_stop)
+    reading = (clock.spent - began) / len(read)
     count = min(len(training_set.marked), len(read))
     marked = read[:count]
     cut_short = should_stop()
@@ -96,7 +103,8 @@ def prepare(
         yield StageProgress("second", 0, 1, max(0.0, clock.left))
         read = _second_start(network, read, choice, config, clock)
     names = tuple(p.name for p in marked_first[: len(read)])
-    return Prepared(read, count, names, choice, _seconds_to_finish(clock), cut_short)
+    finish = _seconds_to_finish(clock) + (reading * min(count, _REFRESHED) if config.fine_tune else 0.0)
+    return Prepared(read, count, names, choice, finish, per_class, cut_short)
 
 
 def reread(
@@ -117,7 +125,14 @@ def reread(
         )
     pictures = [by_name[name] for name in progress.pictures]
     marked = sum(p.labels is not None for p in pictures)
-    read = yield from _read(network, pictures, marked, config, None, lambda: False)
+    began = clock.spent
+    read = yield from _read(network, pictures, progress.per_class, config, None, lambda: False)
+    reading = (clock.spent - began) / len(read)
+    if sum(len(sample) for sample in read) != len(checkpoint.tensors["labels"]):
+        raise TrainingError(
+            "The marks have changed since this training was stopped, so it can't go on exactly.",
+            "Train without --resume to learn from them.",
+        )
     # Pseudo labels came from a network that is gone: they are in the checkpoint.
     parts = torch.split(checkpoint.tensors["labels"].long(), [len(sample) for sample in read])
     return Prepared(
@@ -125,7 +140,8 @@ def reread(
         marked,
         progress.pictures,
         Choice(progress.color_strength, progress.held_back_score, {}),
-        _seconds_to_finish(clock),
+        _seconds_to_finish(clock) + (reading * min(marked, _REFRESHED) if config.fine_tune else 0.0),
+        progress.per_class,
         False,
     )
 
@@ -133,13 +149,12 @@ def reread(
 def _read(
     network: SegmentationNetwork,
     pictures: Sequence[TrainingPicture],
-    marked: int,
+    per_class: int,
     config: TrainConfig,
     clock: Clock | None,
     should_stop: Callable[[], bool],
 ) -> Generator[Event, None, list[PictureSample]]:
     """Sample pictures in order, until the stage's share of the time or the cache is used up."""
-    per_class = max(30, min(_MOST_PER_CLASS, _MOST_CELLS // max(1, marked * network.num_classes)))
     read: list[PictureSample] = []
     size = 0
     for number, picture in enumerate(pictures):
@@ -160,6 +175,33 @@ def _read(
         size += sample.features.nbytes
         read.append(sample)
     return read
+
+
+def _per_class(marked: int, num_classes: int) -> int:
+    return max(30, min(_MOST_PER_CLASS, _MOST_CELLS // max(1, marked * num_classes)))
+
+
+def refresh(
+    network: SegmentationNetwork, training_set: TrainingSet, prepared: Prepared, config: TrainConfig
+) -> list[PictureSample]:
+    """The first marked samples with the features that the fine-tuned backbone gives now."""
+    by_name = {p.name: p for p in training_set.pictures}
+    return [
+        replace(
+            sample,
+            features=sample_picture(
+                network,
+                by_name[name],
+                draw=config.samples,
+                per_class=prepared.per_class,
+                regions=config.regions,
+                rng=np.random.default_rng([config.seed, number]),
+            ).features,
+        )
+        for number, (name, sample) in enumerate(
+            zip(prepared.names[:_REFRESHED], prepared.samples[: prepared.num_marked], strict=False)
+        )
+    ]
 
 
 def _knows_enough(read: Sequence[PictureSample], num_classes: int) -> bool:

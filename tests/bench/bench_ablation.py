@@ -115,8 +115,11 @@ def main() -> None:
                         model = end.value
                         break
                 row = {"dataset": dataset.name, "marks": marks, "variant": name, "steps": changes["steps"]}
-                row |= {"seed": options.seed, "miou": round(score(model, test, dataset), 4)}
-                row |= {"unrefined": round(score(model.with_color_strength(0.0), test, dataset), 4)}
+                row |= {
+                    "color_strength": model.refinement.color_strength,
+                    "seed": options.seed,
+                    "miou": round(score(model, test, dataset), 4),
+                }
                 print(json.dumps(row), flush=True)
 
 

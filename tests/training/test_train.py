@@ -8,6 +8,7 @@ import torch
 from spml_core.config import TrainConfig
 from spml_core.errors import TrainingError
 from spml_core.labeling.inference import ArrayPixels, label_picture
+from spml_core.labeling.scoring import Inference
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.metrics import ConfusionMatrix
 from spml_core.training import CheckpointSaved, Finished, StageProgress, StepDone, TrainingSet, Warned, train
@@ -199,3 +200,46 @@ def test_resume_after_a_picture_went_away(blob_set, tmp_path):
     fewer = dataclasses.replace(blob_set[0], pictures=blob_set[0].pictures[1:])
     with pytest.raises(TrainingError, match="picture 0"):
         run(fewer, TINY, tmp_path, resume=True)
+
+
+def test_resume_after_the_marks_changed(blob_set, tmp_path):
+    run(blob_set[0], TINY.changed(steps=1), tmp_path)
+    labels = blob_set[0].pictures[0].labels().copy()
+    labels[30:60, 30:60] = 0
+    changed = dataclasses.replace(blob_set[0].pictures[0], labels=lambda: labels)
+    more = dataclasses.replace(blob_set[0], pictures=(changed, *blob_set[0].pictures[1:]))
+    with pytest.raises(TrainingError, match="marks have changed"):
+        run(more, TINY, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_model_carries_a_bank_that_knows_its_pictures(blob_set, tmp_path, fine_tune):
+    config = TINY.changed(fine_tune=fine_tune, crop=64, steps=2)
+    _, model = run(blob_set[0], config, tmp_path)
+    again = TrainedModel.load(tmp_path)
+    assert len(model.bank) == len(again.bank) > 3
+    assert torch.equal(model.bank.prototypes, again.bank.prototypes)
+    assert set(again.bank.labels.tolist()) == {0, 1, 2}
+    assert {again.bank_pictures[i] for i in again.bank.pictures.tolist()} <= {
+        p.name for p in blob_set[0].pictures
+    }
+
+
+@pytest.mark.parametrize(
+    "inference",
+    [
+        Inference("retrieval", neighbors=5),
+        Inference("both", flip=True),
+        Inference(scales=(1.0, 1.5), flip=True),
+        Inference(random_walk=True, flip=True),
+    ],
+)
+def test_every_way_of_inference_labels_the_blobs(blob_set, inference):
+    training_set, pictures, truths = blob_set
+    _, model = run(training_set)
+    matrix = ConfusionMatrix(3)
+    for picture, truth in zip(pictures[5:], truths[5:], strict=True):
+        labels, dense = label_picture(model, ArrayPixels(picture), inference, probabilities=True)
+        assert np.allclose(dense.sum(0), 1, atol=1e-4)
+        matrix.update(truth, labels)
+    assert matrix.scores().miou > 0.7
