@@ -111,12 +111,12 @@ def predict_project(
     for index, picture in enumerate(pictures):
         start = time.monotonic()
         labels, dense = label_picture(model, picture, inference, probabilities=probabilities)
+        # The pixels that a picture keeps for its windows aren't needed again.
+        pictures[index] = picture = Picture(picture.path)
         path = out / f"{picture.name}.png"
         write_index_png(path, labels, project.classes, colored=colored)
         if dense is not None:
             write_atomic(out / f"{picture.name}.npy", _npy(dense.astype(np.float16)))
-        # The pixels that a picture keeps for its windows aren't needed again.
-        pictures[index] = Picture(picture.path)
         yield Predicted(picture.name, index + 1, len(pictures), path, time.monotonic() - start)
 
 

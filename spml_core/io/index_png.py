@@ -98,12 +98,15 @@ def write_index_png(
             f"A label map of shape {labels.shape} and type {labels.dtype} can't go into {path}.",
             "Give whole numbers, (height, width).",
         )
-    wrong = labels[((labels < 0) | (labels > classes.unlabeled)) & (labels != IGNORE)]
-    if wrong.size:
-        raise MarkError(
-            f"The label map for {path} holds the code {int(wrong[0])}; there are {len(classes)} classes.",
-            "Use the class table that the map was made with.",
-        )
+    for rows in np.array_split(
+        labels, max(1, labels.size // 2**20)
+    ):  # a large map has no room for whole masks
+        wrong = rows[((rows < 0) | (rows > classes.unlabeled)) & (rows != IGNORE)]
+        if wrong.size:
+            raise MarkError(
+                f"The label map for {path} holds the code {int(wrong[0])}; there are {len(classes)} classes.",
+                "Use the class table that the map was made with.",
+            )
     colors = [info.color for info in classes] + [_UNLABELED_COLOR]
     colors += [default_color(i) for i in range(len(colors), 255)]
     colors = [*colors[:255], _IGNORE_COLOR]

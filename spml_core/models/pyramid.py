@@ -43,7 +43,7 @@ class Pyramid:
     scales: tuple[float, ...] = (1.0, 2.0)
     stride: int = 4
     whole: int = 800_000
-    tile: int = 512
+    tile: int = 384
     margin: int = 64
 
     def __post_init__(self) -> None:

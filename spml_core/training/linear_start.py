@@ -16,6 +16,7 @@ def fit_logistic(
     *,
     inverse_penalty: float = 0.005,
     max_iterations: int = 60,
+    initial: tuple[Tensor, Tensor] | None = None,
     keep_going: Callable[[], bool] = lambda: True,
 ) -> tuple[Tensor, Tensor]:
     """Minimise ``inverse_penalty * sum of cross-entropies + |weight|^2 / 2`` by L-BFGS.
@@ -31,6 +32,8 @@ def fit_logistic(
     inverse_penalty : float
         Greater fits the marks more closely.
     max_iterations : int
+    initial : tuple of Tensor, optional
+        Weight and bias to start from; zeros if not given.
     keep_going : callable
         Asked before each evaluation; once it says no, the best so far is returned.
 
@@ -41,8 +44,12 @@ def fit_logistic(
         A class without a label gets a bias that keeps it from ever winning against a marked one.
     """
     device = features.device
-    weight = torch.zeros(num_classes, features.shape[1], device=device, requires_grad=True)
-    bias = torch.zeros(num_classes, device=device, requires_grad=True)
+    if initial is None:
+        initial = (
+            torch.zeros(num_classes, features.shape[1], device=device),
+            torch.zeros(num_classes, device=device),
+        )
+    weight, bias = (part.detach().clone().requires_grad_() for part in initial)
     scale = inverse_penalty * max(len(labels), 1)
     optimiser = torch.optim.LBFGS(
         [weight, bias],

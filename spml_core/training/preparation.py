@@ -26,6 +26,7 @@ _FEATURES_UNTIL = 0.55
 _START_UNTIL = 0.7
 _CHOOSE_UNTIL = 0.8
 _SECOND_UNTIL = 0.88
+_ITERATIONS = 60  # of the first start; the second goes on from there with half as many
 _PSEUDO_CELLS = 15_000  # cells that the first start's answers add, at the least if there are so many
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _MOST_PER_CLASS = 400  # of one class in one picture
@@ -241,7 +242,9 @@ def _second_start(
         confidence=config.confidence,
     )
     features, labels = _labelled_cells(read, taught, network, config)
-    _fit(network, features, labels, config, lambda: clock.spent < _SECOND_UNTIL * clock.budget)
+    classes = network.num_classes
+    first = network.embedding.weight[:classes], network.embedding.bias[:classes]
+    _fit(network, features, labels, config, lambda: clock.spent < _SECOND_UNTIL * clock.budget, first)
     return taught
 
 
@@ -251,10 +254,18 @@ def _fit(
     labels: Tensor,
     config: TrainConfig,
     keep_going: Callable[[], bool],
+    initial: tuple[Tensor, Tensor] | None = None,
 ) -> None:
     """Let the network reproduce the logistic regression on raw ``features``, which are overwritten."""
     features.sub_(network.mean).div_(network.scale)
-    weight, bias = fit_logistic(features, labels, network.num_classes, keep_going=keep_going)
+    weight, bias = fit_logistic(
+        features,
+        labels,
+        network.num_classes,
+        initial=initial,
+        max_iterations=_ITERATIONS if initial is None else _ITERATIONS // 2,
+        keep_going=keep_going,
+    )
     spare = network.embedding.out_features - network.num_classes
     directions = leading_directions(features, spare, config.seed) * weight.norm(dim=1).mean() * 0.1
     network.start_from(weight, bias, directions)
