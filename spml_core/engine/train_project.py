@@ -66,6 +66,8 @@ def train_project(
     """
     if resume:
         run = _resumable(project)
+        # One that was stopped before its first step begins anew: that is going on exactly.
+        resume = (run.folder / CHECKPOINT_FILE).exists()
         config = TrainConfig.from_dict(run.config).changed(device=config.device)
         training_set = training_set_of(project, config.point_radius)
     else:
@@ -95,6 +97,6 @@ def train_project(
 
 def _resumable(project: Project) -> Run:
     for run in reversed(project.runs()):
-        if run.state != "finished" and (run.folder / CHECKPOINT_FILE).exists():
+        if run.state != "finished":
             return run
     raise TrainingError("This project has no stopped training to resume.", "Train without --resume.")

@@ -60,24 +60,8 @@ class StepDone(Event):
 
 
 @dataclass(frozen=True)
-class Preview(Event):
-    """A model that can be looked at before training ends was written.
-
-    Attributes
-    ----------
-    step : int
-    path : str
-        The model's folder.
-    """
-
-    kind: ClassVar[str] = "preview"
-    step: int
-    path: str
-
-
-@dataclass(frozen=True)
 class CheckpointSaved(Event):
-    """Training can be resumed from here.
+    """Training can be resumed from here, and the model used.
 
     Attributes
     ----------

@@ -97,8 +97,12 @@ def train(
         step, plan.total = checkpoint.progress.step, checkpoint.progress.total
     source = _source(network, training_set, prepared, config)
 
-    def snapshot() -> TrainedModel:
-        if folder is not None:
+    def snapshot() -> None:
+        if folder is None:
+            return
+        model.save(folder)
+        # What was cut short in the preparation couldn't go on exactly: resuming it means beginning anew.
+        if not prepared.cut_short:
             progress = Progress(
                 step,
                 plan.total,
@@ -109,7 +113,6 @@ def train(
                 prepared.choice.score,
                 dict(rng.bit_generator.state),
             )
-            model.save(folder)
             save_checkpoint(
                 folder,
                 progress,
@@ -119,7 +122,6 @@ def train(
                 memory,
                 generator,
             )
-        return model
 
     model = TrainedModel(
         network,
@@ -127,6 +129,8 @@ def train(
         training_set.class_names,
         config,
     )
+    if checkpoint is None:
+        snapshot()
     saved = time.monotonic()
     while step < plan.total and not should_stop():
         began = time.monotonic()

@@ -52,7 +52,7 @@ class Prepared:
     per_class : int
         Marked cells kept of each class in a picture.
     cut_short : bool
-        Whether a stop was asked for before all pictures were read.
+        Whether a stop was asked for before the first step, so that some of this may be missing.
     """
 
     samples: Sequence[PictureSample]
@@ -88,7 +88,6 @@ def prepare(
     reading = (clock.spent - began) / len(read)
     count = min(len(training_set.marked), len(read))
     marked = read[:count]
-    cut_short = should_stop()
     yield StageProgress("start", 0, 1, max(0.0, clock.left))
     _start(network, marked, config, clock)
     yield StageProgress("choose", 0, 1, max(0.0, clock.left))
@@ -105,7 +104,7 @@ def prepare(
         read = _second_start(network, read, choice, config, clock)
     names = tuple(p.name for p in marked_first[: len(read)])
     finish = _seconds_to_finish(clock) + (reading * min(count, _REFRESHED) if config.fine_tune else 0.0)
-    return Prepared(read, count, names, choice, finish, per_class, cut_short)
+    return Prepared(read, count, names, choice, finish, per_class, cut_short=should_stop())
 
 
 def reread(
