@@ -165,5 +165,7 @@ def _source(
     network: SegmentationNetwork, training_set: TrainingSet, prepared: Prepared, config: TrainConfig
 ) -> PixelSource:
     if config.fine_tune:
-        return CropPixels(network, training_set.marked, training_set.unmarked, config)
+        by_name = {picture.name: picture for picture in training_set.pictures}
+        pictures = [by_name[name] for name in prepared.names]
+        return CropPixels(network, pictures, prepared.samples, prepared.num_marked, config)
     return CachedPixels(network, prepared.samples, prepared.num_marked, config)

@@ -104,33 +104,41 @@ class CachedPixels:
 class CropPixels:
     """Pixels of augmented crops, sent through the backbone with gradient.
 
-    A crop is flipped with probability 1/2, scaled by U(0.75, 1.33), and its brightness and contrast vary a little. In a
-    marked picture it lies around a marked pixel.
+    A crop is flipped with probability 1/2, scaled by U(0.75, 1.33), and its brightness and contrast vary a little. It
+    lies around a labelled pixel where there is one. Without the pseudo labels of the feature cache the backbone would learn
+    from the marks alone, and forget what the second stage taught.
 
     Parameters
     ----------
     network : SegmentationNetwork
-    marked, unmarked : sequence of TrainingPicture
+    pictures : sequence of TrainingPicture
+        Marked pictures first.
+    samples : sequence of PictureSample
+        The same pictures' sampled cells with their pseudo labels.
+    num_marked : int
     config : TrainConfig
     """
 
     def __init__(
         self,
         network: SegmentationNetwork,
-        marked: Sequence[TrainingPicture],
-        unmarked: Sequence[TrainingPicture],
+        pictures: Sequence[TrainingPicture],
+        samples: Sequence[PictureSample],
+        num_marked: int,
         config: TrainConfig,
     ) -> None:
         self._network = network
-        self._pictures = [*marked, *unmarked]
-        self._counts = (len(marked), len(unmarked))
+        self._pictures = list(zip(pictures, samples, strict=True))
+        self._counts = (num_marked, len(pictures) - num_marked)
         self._config = config
 
     def batch(self, rng: np.random.Generator) -> list[BatchPicture]:
         """See :class:`PixelSource`."""
-        return [self._take(self._pictures[i], rng) for i in _deal(*self._counts, self._config.batch, rng)]
+        return [self._take(*self._pictures[i], rng) for i in _deal(*self._counts, self._config.batch, rng)]
 
-    def _take(self, picture: TrainingPicture, rng: np.random.Generator) -> BatchPicture:
+    def _take(
+        self, picture: TrainingPicture, sample: PictureSample, rng: np.random.Generator
+    ) -> BatchPicture:
         network, device = self._network, self._network.mean.device
         rgb = picture.rgb()
         labels = (
@@ -138,6 +146,7 @@ class CropPixels:
             if picture.labels is None
             else picture.labels()
         )
+        labels = with_pseudo_labels(labels, sample, network.pyramid.stride, network.num_classes)
         rgb, labels = augmented_crop(rgb, labels, self._config.crop, network.num_classes, rng)
         stride = network.pyramid.stride
         codes = cell_labels(labels, stride, network.num_classes)
@@ -161,6 +170,18 @@ class CropPixels:
             torch.from_numpy(regions.reshape(-1)[rows].astype(np.int64)).to(device),
             torch.from_numpy(picture.tags.copy()).to(device),
         )
+
+
+def with_pseudo_labels(
+    labels: NDArray[np.uint8], sample: PictureSample, stride: int, num_classes: int
+) -> NDArray[np.uint8]:
+    """Label map (H, W) in which each labelled cell of the sample fills its unlabelled pixels."""
+    known = sample.labels < num_classes
+    cells = np.full(sample.grid, num_classes, np.uint8)
+    rows, columns = sample.positions[known].numpy().T
+    cells[rows, columns] = sample.labels[known].numpy().astype(np.uint8)
+    dense = cells.repeat(stride, 0).repeat(stride, 1)[: labels.shape[0], : labels.shape[1]]
+    return np.where(labels == num_classes, dense, labels)
 
 
 def augmented_crop(

@@ -12,7 +12,7 @@ from spml_core.training.linear_start import fit_logistic, leading_directions
 from spml_core.training.pseudo_labels import add_pseudo_labels, vote_among_samples
 from spml_core.training.samples import PictureSample, cell_labels, sample_picture
 from spml_core.training.schedule import Clock, StepPlan, poly
-from spml_core.training.sources import augmented_crop
+from spml_core.training.sources import augmented_crop, with_pseudo_labels
 
 
 def test_cell_labels_equal_a_loop():
@@ -249,3 +249,15 @@ def test_training_set_refuses_odd_labels():
         TrainingSet.from_arrays([rgb], [np.zeros((20, 21), np.uint8)], ["a", "b"])
     with pytest.raises(TrainingError, match="1 pictures"):
         TrainingSet.from_arrays([rgb], [], ["a", "b"])
+
+
+def test_pseudo_labels_fill_unlabelled_pixels_of_their_cells_only():
+    taken = sample()
+    marks = np.full((30, 31), 2, np.uint8)
+    marks[0, 0], marks[:, 30] = 1, IGNORE
+    dense = with_pseudo_labels(marks, taken, 4, 2)
+    known = {tuple(p): int(c) for p, c in zip(taken.positions.tolist(), taken.labels.tolist(), strict=True)}
+    for y in range(30):
+        for x in range(31):
+            cell = known.get((y // 4, x // 4), 2)
+            assert dense[y, x] == (marks[y, x] if marks[y, x] != 2 else cell)
