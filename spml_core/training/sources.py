@@ -105,8 +105,8 @@ class CropPixels:
     """Pixels of augmented crops, sent through the backbone with gradient.
 
     A crop is flipped with probability 1/2, scaled by U(0.75, 1.33), and its brightness and contrast vary a little. It
-    lies around a labelled pixel where there is one. Without the pseudo labels of the feature cache the backbone would learn
-    from the marks alone, and forget what the second stage taught.
+    lies around a labelled pixel where there is one. Without the pseudo labels of the feature cache the backbone would
+    learn from the marks alone, and forget what the second stage taught.
 
     Parameters
     ----------
