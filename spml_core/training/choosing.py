@@ -16,6 +16,7 @@ from spml_core.training.samples import PictureSample
 
 _FOLDS = 3
 _FEWEST_PICTURES = 4  # with fewer marked pictures than this a held-back score means little
+_MOST_CELLS = 25_000  # that a fold learns from
 _FALLBACK_STRENGTH = 1.0
 # People mark the inside of things, where colours can only lose; what they gain at borders no mark shows. So the
 # strongest candidate is taken that loses no more than this share of the best score.
@@ -71,14 +72,16 @@ def choose_color_strength(
     fallback = min(strengths, key=lambda s: abs(s - _FALLBACK_STRENGTH))
     if len(samples) < _FEWEST_PICTURES:
         return Choice(fallback, None, {})
-    fold_of = np.random.default_rng(seed).permutation(len(samples)) % _FOLDS
+    rng = np.random.default_rng(seed)
+    fold_of = rng.permutation(len(samples)) % _FOLDS
     counts = {s: ConfusionMatrix(num_classes) for s in strengths}
     judged = False
     for fold in range(_FOLDS):
         learned = [s for s, f in zip(samples, fold_of, strict=True) if f != fold]
         held = [s for s, f in zip(samples, fold_of, strict=True) if f == fold]
-        rows = torch.cat([standardised(s)[s.labels < num_classes] for s in learned])
-        labels = torch.cat([s.labels[s.labels < num_classes] for s in learned]).to(rows.device)
+        taken = [_some_labelled(s, num_classes, _MOST_CELLS // len(learned), rng) for s in learned]
+        rows = torch.cat([standardised(s)[t] for s, t in zip(learned, taken, strict=True)])
+        labels = torch.cat([s.labels[t] for s, t in zip(learned, taken, strict=True)]).to(rows.device)
         if not keep_going():
             break
         weight, bias = fit_logistic(rows, labels, num_classes, max_iterations=30, keep_going=keep_going)
@@ -94,6 +97,14 @@ def choose_color_strength(
     scores = {s: float(c.scores().miou) for s, c in counts.items()}
     chosen = max(s for s in scores if scores[s] >= (1 - _TOLERANCE) * max(scores.values()))
     return Choice(chosen, scores[chosen], scores)
+
+
+def _some_labelled(
+    sample: PictureSample, num_classes: int, most: int, rng: np.random.Generator
+) -> torch.Tensor:
+    """Rows of at most ``most`` labelled cells, drawn."""
+    known = np.nonzero((sample.labels < num_classes).numpy())[0]
+    return torch.from_numpy(np.sort(rng.permutation(known)[:most]))
 
 
 def _judge(

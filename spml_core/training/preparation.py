@@ -214,7 +214,7 @@ def _start(
     network: SegmentationNetwork, marked: Sequence[PictureSample], config: TrainConfig, clock: Clock
 ) -> None:
     """Start embedding and head from the marks, or from a wider set of labelled cells."""
-    features, labels = _marked_cells(marked, network)
+    features, labels = _labelled_cells(marked, marked, network, config)
     network.learn_scale(features)
     _fit(network, features, labels, config, lambda: clock.spent < _START_UNTIL * clock.budget)
 
@@ -270,33 +270,34 @@ def _fit(
     network.start_from(weight, bias, directions)
 
 
-def _marked_cells(marked: Sequence[PictureSample], network: SegmentationNetwork) -> tuple[Tensor, Tensor]:
-    known = [s.labels < network.num_classes for s in marked]
-    features = torch.cat([s.features[k] for s, k in zip(marked, known, strict=True)]).float()
-    labels = torch.cat([s.labels[k] for s, k in zip(marked, known, strict=True)])
-    return features.to(network.mean.device), labels.to(network.mean.device)
-
-
 def _labelled_cells(
     read: Sequence[PictureSample],
     taught: Sequence[PictureSample],
     network: SegmentationNetwork,
     config: TrainConfig,
 ) -> tuple[Tensor, Tensor]:
-    """All marked cells and as many pseudo-labelled ones, or :data:`_PSEUDO_CELLS` where the marks are fewer."""
+    """Features (n, C) and labels (n,) of the marked cells, and of as many pseudo-labelled ones.
+
+    There are :data:`_MOST_CELLS` marked ones at the most; pseudo-labelled ones may be :data:`_PSEUDO_CELLS` where the
+    marks are fewer. Those to keep are drawn.
+    """
     classes = network.num_classes
-    marked = [s.labels < classes for s in read]
-    pseudo = [(t.labels < classes) & ~m for t, m in zip(taught, marked, strict=True)]
-    most = max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS)
-    share = min(1.0, most / max(1, sum(int(p.sum()) for p in pseudo)))
     generator = torch.Generator().manual_seed(config.seed)
-    taken = [
-        m | (p & (torch.rand(len(p), generator=generator) < share))
-        for m, p in zip(marked, pseudo, strict=True)
-    ]
+    marked = _thin([s.labels < classes for s in read], _MOST_CELLS, generator)
+    pseudo = [(t.labels < classes) & (s.labels >= classes) for s, t in zip(read, taught, strict=True)]
+    pseudo = _thin(pseudo, max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS), generator)
+    taken = [m | p for m, p in zip(marked, pseudo, strict=True)]
     features = torch.cat([t.features[k] for t, k in zip(taught, taken, strict=True)]).float()
     labels = torch.cat([t.labels[k] for t, k in zip(taught, taken, strict=True)])
     return features.to(network.mean.device), labels.to(network.mean.device)
+
+
+def _thin(chosen: list[Tensor], most: int, generator: torch.Generator) -> list[Tensor]:
+    """Choices (n_i,) bool of which about ``most`` are left, by lot."""
+    share = most / max(1, sum(int(c.sum()) for c in chosen))
+    if share >= 1:
+        return chosen
+    return [c & (torch.rand(len(c), generator=generator) < share) for c in chosen]
 
 
 def _seconds_to_finish(clock: Clock) -> float:
