@@ -17,7 +17,8 @@ from spml_core.training.samples import PictureSample
 _FOLDS = 3
 _FEWEST_PICTURES = 4  # with fewer marked pictures than this a held-back score means little
 _MOST_CELLS = 25_000  # that a fold learns from
-_FALLBACK_STRENGTH = 1.0
+_STRENGTH_FOR_FEW = 1.0
+_STRENGTH_IN_HASTE = 0.5  # where no fold could be judged in time: the one that costs least where it is wrong
 # People mark the inside of things, where colours can only lose; what they gain at borders no mark shows. So the
 # strongest candidate is taken that loses no more than this share of the best score.
 _TOLERANCE = 0.02
@@ -69,9 +70,8 @@ def choose_color_strength(
     keep_going : callable
         Asked between fits; once it says no, what was scored so far decides.
     """
-    fallback = min(strengths, key=lambda s: abs(s - _FALLBACK_STRENGTH))
     if len(samples) < _FEWEST_PICTURES:
-        return Choice(fallback, None, {})
+        return Choice(min(strengths, key=lambda s: abs(s - _STRENGTH_FOR_FEW)), None, {})
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(samples)) % _FOLDS
     counts = {s: ConfusionMatrix(num_classes) for s in strengths}
@@ -93,7 +93,7 @@ def choose_color_strength(
                 _judge(sample, guess, strength, counts[strength])
         judged = True
     if not judged:
-        return Choice(fallback, None, {})
+        return Choice(min(strengths, key=lambda s: abs(s - _STRENGTH_IN_HASTE)), None, {})
     scores = {s: float(c.scores().miou) for s, c in counts.items()}
     chosen = max(s for s in scores if scores[s] >= (1 - _TOLERANCE) * max(scores.values()))
     return Choice(chosen, scores[chosen], scores)

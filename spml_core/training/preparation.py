@@ -22,10 +22,10 @@ from spml_core.training.schedule import Clock
 from spml_core.training.training_set import TrainingPicture, TrainingSet
 
 # Shares of the time budget after which a stage has to end.
-_FEATURES_UNTIL = 0.55
-_START_UNTIL = 0.7
-_CHOOSE_UNTIL = 0.8
-_SECOND_UNTIL = 0.88
+_FEATURES_UNTIL = 0.5
+_START_UNTIL = 0.62
+_CHOOSE_UNTIL = 0.75
+_SECOND_UNTIL = 0.9
 _ITERATIONS = 60  # of the first start; the second goes on from there with half as many
 _PSEUDO_CELLS = 15_000  # cells that the first start's answers add, at the least if there are so many
 _MOST_CELLS = 40_000  # marked cells of all pictures together
@@ -99,7 +99,7 @@ def prepare(
         seed=config.seed,
         keep_going=lambda: clock.spent < _CHOOSE_UNTIL * clock.budget and not should_stop(),
     )
-    if config.pseudo_labels and clock.spent < _CHOOSE_UNTIL * clock.budget and not should_stop():
+    if config.pseudo_labels and clock.spent < _SECOND_UNTIL * clock.budget and not should_stop():
         yield StageProgress("second", 0, 1, max(0.0, clock.left))
         read = _second_start(network, read, choice, config, clock)
     names = tuple(p.name for p in marked_first[: len(read)])
@@ -302,4 +302,4 @@ def _thin(chosen: list[Tensor], most: int, generator: torch.Generator) -> list[T
 
 def _seconds_to_finish(clock: Clock) -> float:
     """Saving takes a moment, and so does leaving the process."""
-    return min(3.0, 0.02 * clock.budget)
+    return min(6.0, 0.03 * clock.budget)
