@@ -20,7 +20,8 @@ _MOST_CELLS = 25_000  # that a fold learns from
 _STRENGTH_FOR_FEW = 1.0
 _STRENGTH_IN_HASTE = 0.5  # where no fold could be judged in time: the one that costs least where it is wrong
 # People mark the inside of things, where colours can only lose; what they gain at borders no mark shows. So the
-# strongest candidate is taken that loses no more than this share of the best score.
+# strongest candidate is taken that loses no more than this times the square of the best score: marks that are told
+# nearly perfectly say little about strength, marks that are confused say much.
 _TOLERANCE = 0.02
 
 
@@ -95,7 +96,8 @@ def choose_color_strength(
     if not judged:
         return Choice(min(strengths, key=lambda s: abs(s - _STRENGTH_IN_HASTE)), None, {})
     scores = {s: float(c.scores().miou) for s, c in counts.items()}
-    chosen = max(s for s in scores if scores[s] >= (1 - _TOLERANCE) * max(scores.values()))
+    top = max(scores.values())
+    chosen = max(s for s in scores if scores[s] >= top - _TOLERANCE * top**2)
     return Choice(chosen, scores[chosen], scores)
 
 
