@@ -14,7 +14,7 @@ from torch import Tensor
 from spml_core.errors import ConfigError
 from spml_core.labeling.random_walk import random_walk
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.models import SegmentationNetwork
+from spml_core.models import SegmentationNetwork, rgb_tensor
 from spml_core.segments import (
     grid_labels,
     location_features,
@@ -83,7 +83,7 @@ def grid_probabilities(
     """
     if inference.classifier != "softmax" and (bank is None or len(bank) == 0):
         raise ConfigError("This model has no labelled segments to retrieve.", "Use the softmax classifier.")
-    batch = torch.from_numpy(np.ascontiguousarray(rgb)).to(network.mean.device).permute(2, 0, 1)[None].float()
+    batch = rgb_tensor(rgb).to(network.mean.device)
     cells = network.pyramid.grid(*rgb.shape[:2])
     needs_embedding = inference.classifier != "softmax" or inference.random_walk
     total = torch.zeros(1, network.num_classes, *cells, device=batch.device)

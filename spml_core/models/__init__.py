@@ -3,7 +3,7 @@
 from spml_core.models.backbone import DEFAULT_BACKBONE, Backbone, EfficientNetLite0, build_backbone
 from spml_core.models.heads import SoftmaxHead
 from spml_core.models.network import SegmentationNetwork
-from spml_core.models.pyramid import Pyramid, Window
+from spml_core.models.pyramid import Pyramid, Window, rgb_tensor
 
 __all__ = [
     "DEFAULT_BACKBONE",
@@ -14,4 +14,5 @@ __all__ = [
     "SoftmaxHead",
     "Window",
     "build_backbone",
+    "rgb_tensor",
 ]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spml_core.errors import ConfigError
@@ -174,6 +176,11 @@ class Window:
         """The core within the picture."""
         top, left, height, width = self.core
         return slice(top, top + height), slice(left, left + width)
+
+
+def rgb_tensor(rgb: NDArray[np.uint8]) -> Tensor:
+    """Picture (H, W, 3) uint8 as a batch of one, (1, 3, H, W) float32 in 0..255."""
+    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
 
 
 def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from spml_core.labeling.retrieval import RetrievalBank
+from spml_core.labeling.scoring import QUERY_CELLS
 from spml_core.models import SegmentationNetwork
 from spml_core.relations import PicturePixels, segment_batch
 from spml_core.training.samples import PictureSample
-
-_CELLS = (12, 12)  # METHODS.md 1.5: k-means cells at retrieval
 
 
 @torch.no_grad()
@@ -32,7 +31,7 @@ def build_bank(network: SegmentationNetwork, samples: Sequence[PictureSample]) -
             sample.grid,
             sample.labels.to(embeddings.device),
             sample.regions.to(embeddings.device),
-            _CELLS,
+            QUERY_CELLS,
         )
         segments = segment_batch([pixels], network.num_classes)
         labels = segments.labels[segments.own]

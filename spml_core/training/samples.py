@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spml_core.classes import IGNORE
 from spml_core.labeling.colors import ColorBins
-from spml_core.models import SegmentationNetwork, Window
+from spml_core.models import SegmentationNetwork, Window, rgb_tensor
 from spml_core.segments import build_hierarchy, edge_strength
 from spml_core.training.training_set import TrainingPicture
 
@@ -132,11 +132,6 @@ def window_features(network: SegmentationNetwork, rgb: NDArray[np.uint8], window
     pixels = rgb_tensor(rgb[top : top + height, left : left + width]).to(network.mean.device)
     rows, columns = (slice(s.start // stride, -(-s.stop // stride)) for s in window.inside)
     return network.features(pixels)[0, :, rows, columns].permute(1, 2, 0)
-
-
-def rgb_tensor(rgb: NDArray[np.uint8]) -> Tensor:
-    """Picture (H, W, 3) uint8 as a batch of one, (1, 3, H, W) float32 in 0..255."""
-    return torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
 
 
 def cell_labels(labels: NDArray[np.uint8], stride: int, num_classes: int) -> NDArray[np.int64]:

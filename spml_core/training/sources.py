@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spml_core.config import TrainConfig
-from spml_core.models import SegmentationNetwork
+from spml_core.models import SegmentationNetwork, rgb_tensor
 from spml_core.segments import oversegment
-from spml_core.training.samples import PictureSample, cell_labels, rgb_tensor
+from spml_core.training.samples import PictureSample, cell_labels
 from spml_core.training.training_set import TrainingPicture
 
 

@@ -6,11 +6,11 @@ from torch import nn
 
 from spml_core.config import TrainConfig
 from spml_core.metrics import ConfusionMatrix
-from spml_core.models import Pyramid, SegmentationNetwork
+from spml_core.models import Pyramid, SegmentationNetwork, rgb_tensor
 from spml_core.models.backbone import Backbone
 from spml_core.relations import MemoryBank
 from spml_core.segments import oversegment
-from spml_core.training.samples import cell_labels, rgb_tensor
+from spml_core.training.samples import cell_labels
 from spml_core.training.sources import BatchPicture
 from spml_core.training.step import losses
 
