@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,12 @@ class ClassTable:
         return tuple(info.name for info in self.classes)
 
     @property
+    def free_color(self) -> tuple[int, int, int]:
+        """The first of the default colours that no class has."""
+        taken = {info.color for info in self.classes}
+        return next(color for color in map(default_color, itertools.count()) if color not in taken)
+
+    @property
     def unlabeled(self) -> int:
         """The code of a pixel that nobody marked: the number of classes."""
         return len(self.classes)
@@ -104,7 +111,7 @@ class ClassTable:
             If there is no such class.
         """
         text = str(word).strip()
-        if text in self.names:
+        if isinstance(word, str) and text in self.names:  # a class may be called "2"
             return self.names.index(text)
         if text.lstrip("-").isdigit() and 0 <= int(text) < len(self):
             return int(text)

@@ -1,1 +1,1 @@
-"""The napari plugin (its docks come with the next issue)."""
+"""The window: mark, train, watch, inspect, correct. What it shows, ``spml_core`` computes in child processes."""

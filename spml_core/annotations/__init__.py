@@ -2,7 +2,9 @@
 
 from spml_core.annotations.codec import FORMAT_VERSION, mark_from_json, mark_to_json
 from spml_core.annotations.marks import (
+    ACCEPTANCES,
     UNTOUCHED,
+    Acceptance,
     Box,
     Erasure,
     Mark,
@@ -16,8 +18,10 @@ from spml_core.annotations.marks import (
 from spml_core.annotations.rasterize import rasterize, tag_vector
 
 __all__ = [
+    "ACCEPTANCES",
     "FORMAT_VERSION",
     "UNTOUCHED",
+    "Acceptance",
     "Box",
     "Erasure",
     "Mark",

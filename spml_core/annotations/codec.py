@@ -1,7 +1,8 @@
 """Marks as JSON, exactly: what is read equals what was written, to the last bit.
 
 One object a mark: ``{"v": 1, "kind": "scribble", "class": 2, "points": [[y, x], ...], "width": 3.0}``. A
-patch's raster is deflated (zlib) and written in base64, with its height and width.
+patch's raster is deflated (zlib) and written in base64, with its height and width, and with ``accepted`` if it
+is an accepted prediction.
 """
 
 from __future__ import annotations
@@ -15,12 +16,26 @@ from typing import Any
 
 import numpy as np
 
-from spml_core.annotations.marks import Box, Erasure, Mark, Patch, Path2D, Point, Scribble, Tag
+from spml_core.annotations.marks import (
+    ACCEPTANCES,
+    Box,
+    Erasure,
+    Mark,
+    Patch,
+    Path2D,
+    Point,
+    Scribble,
+    Tag,
+)
 from spml_core.errors import MarkError
 
 FORMAT_VERSION = 1
 MAX_PATCH_PIXELS = 1 << 28
 """Largest raster that is read (16,384 x 16,384): no small file may unpack into gigabytes."""
+
+
+_LEVEL = 3
+"""Of deflating: the window waits for it. Level 6 takes three times as long for a quarter less."""
 
 
 def mark_to_json(mark: Mark) -> str:
@@ -38,8 +53,10 @@ def mark_to_json(mark: Mark) -> str:
             fields |= {"class": mark.class_index}
         case Patch():
             height, width = mark.labels.shape
-            packed = base64.b64encode(zlib.compress(mark.labels.tobytes(), 6)).decode("ascii")
+            packed = base64.b64encode(zlib.compress(mark.labels.tobytes(), _LEVEL)).decode("ascii")
             fields |= {"top": mark.top, "left": mark.left, "height": height, "width": width, "zlib": packed}
+            if mark.accepted:
+                fields |= {"accepted": mark.accepted}
         case Erasure():
             fields |= {"points": mark.points, "width": mark.width}
     return json.dumps(fields, separators=(",", ":"), allow_nan=False)
@@ -133,7 +150,10 @@ def _patch(fields: dict[str, Any]) -> Patch:
             "The file may be damaged.",
         )
     labels = np.frombuffer(raster, np.uint8).reshape(height, width)
-    return Patch(_integer(fields, "top"), _integer(fields, "left"), labels)
+    accepted = fields.get("accepted", "")
+    if accepted not in ACCEPTANCES:
+        raise _wrong(fields, "accepted", f"one of {', '.join(map(repr, ACCEPTANCES))}")
+    return Patch(_integer(fields, "top"), _integer(fields, "left"), labels, accepted)
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Mark]] = {

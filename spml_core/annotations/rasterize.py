@@ -34,6 +34,11 @@ def rasterize(
 ) -> LabelMap:
     """Paint marks, in order, into a weak label map: later ones overwrite earlier ones.
 
+    Accepted predictions (patches with ``accepted``) are painted on a sheet of their own, which lies under what
+    people marked themselves: whichever came first, an accepted label shows only where no person's mark does.
+    An erasure clears both sheets of all that was painted before it; a prediction accepted after it shows
+    there.
+
     A scribble covers the pixels whose centre lies within half its width of its line, a point those within
     ``point_radius`` of it, and always the pixel it fell on. Boxes and tags paint nothing: turning them into
     pixels is the business of the seeds.
@@ -59,19 +64,27 @@ def rasterize(
         If a mark has a class index of K or more.
     """
     labels = np.full(shape, num_classes, np.uint8)
+    accepted: LabelMap | None = None
     for mark in marks:
         _check_classes(mark, num_classes)
         match mark:
             case Scribble():
                 _paint_line(labels, mark.points, mark.width / 2, mark.class_index)
             case Erasure():
-                _paint_line(labels, mark.points, mark.width / 2, num_classes)
+                for sheet in (labels,) if accepted is None else (labels, accepted):
+                    _paint_line(sheet, mark.points, mark.width / 2, num_classes)
             case Point():
                 _paint_point(labels, mark, point_radius)
+            case Patch() if mark.accepted:
+                if accepted is None:
+                    accepted = np.full(shape, num_classes, np.uint8)
+                _paint_patch(accepted, mark)
             case Patch():
                 _paint_patch(labels, mark)
             case Box() | Tag():
                 pass
+    if accepted is not None:
+        np.copyto(labels, accepted, where=labels == num_classes)
     return labels
 
 

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from spml_core import __version__
+from spml_core.cli.app import demo, open_app
 from spml_core.cli.doctor import doctor
 from spml_core.cli.evaluate import evaluate
+from spml_core.cli.export import export
 from spml_core.cli.import_marks import import_marks
 from spml_core.cli.info import info
 from spml_core.cli.new import new
@@ -24,11 +26,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("app")(open_app)
+app.command("demo")(demo)
 app.command("new")(new)
 app.command("import")(import_marks)
 app.command("train")(train)
 app.command("predict")(predict)
 app.command("evaluate")(evaluate)
+app.command("export")(export)
 app.command("info")(info)
 app.command("doctor")(doctor)
 

@@ -15,10 +15,11 @@ from spml_core.devices import find_device
 from spml_core.errors import ProjectError
 from spml_core.images import Picture, list_pictures
 from spml_core.io import storage_errors, write_atomic, write_index_png
+from spml_core.labeling.class_codes import regroup
 from spml_core.labeling.inference import DEFAULT, label_picture
 from spml_core.labeling.scoring import Inference
 from spml_core.labeling.trained_model import TrainedModel
-from spml_core.project import Project
+from spml_core.project import Project, Run
 
 
 @dataclass(frozen=True)
@@ -49,19 +50,34 @@ def current_model(project: Project, device: str = "auto") -> TrainedModel:
     Raises
     ------
     ProjectError
-        If nothing was trained yet, the model can't be read, or it has other classes than the project.
+        If nothing was trained yet, the model can't be read, or none of its classes is left.
     """
+    return _current_model(project, device)[0]
+
+
+def _current_model(project: Project, device: str) -> tuple[TrainedModel, NDArray[np.uint8]]:
     run = project.current_run()
     if run is None:
         raise ProjectError(f"Nothing was trained yet in {project.path}.", "Run spml train first.")
     model = TrainedModel.load(run.folder, find_device(device))
-    if len(model.class_names) != len(project.classes):
+    return model, todays_codes(project, run, model)
+
+
+def todays_codes(project: Project, run: Run, model: TrainedModel) -> NDArray[np.uint8]:
+    """Today's code of each of a run's label codes, (256,) uint8, see :meth:`Project.codes_of_run`.
+
+    Raises
+    ------
+    ProjectError
+        If none of the run's classes is left.
+    """
+    codes = project.codes_of_run(run)
+    if (codes[: len(model.class_names)] >= len(project.classes)).all():
         raise ProjectError(
-            f"Run {run.id} was trained with {len(model.class_names)} classes, the project has "
-            f"{len(project.classes)}.",
+            f"{run.id} was trained with the classes {', '.join(model.class_names)}; none of them is left.",
             "Train again.",
         )
-    return model
+    return codes
 
 
 def predict_project(
@@ -76,6 +92,9 @@ def predict_project(
 ) -> Iterator[Predicted]:
     """Segment the project's pictures, or those of a folder, into index PNGs.
 
+    Classes may have been added, merged, moved or deleted since the model was trained: the codes are those of today, and
+    UNLABELED stands where a pixel's class is gone.
+
     Parameters
     ----------
     project : Project
@@ -84,7 +103,7 @@ def predict_project(
     images : Path, optional
         Folder with other pictures.
     probabilities : bool
-        Whether to write ``NAME.npy`` too, (K, H, W) float16.
+        Whether to write ``NAME.npy`` too, (K, H, W) float16, of today's classes.
     colored : bool
         Whether the PNGs' palette colours the pixels (:func:`spml_core.io.write_index_png`).
     inference : Inference
@@ -105,7 +124,7 @@ def predict_project(
         if images is None
         else [Picture(path) for path in list_pictures(images)]
     )
-    model = current_model(project, device)
+    model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     for index, picture in enumerate(pictures):
@@ -114,9 +133,10 @@ def predict_project(
         # The pixels that a picture keeps for its windows aren't needed again.
         pictures[index] = picture = Picture(picture.path)
         path = out / f"{picture.name}.png"
-        write_index_png(path, labels, project.classes, colored=colored)
+        write_index_png(path, codes[labels], project.classes, colored=colored)
         if dense is not None:
-            write_atomic(out / f"{picture.name}.npy", _npy(dense.astype(np.float16)))
+            today = regroup(dense, codes, len(project.classes))
+            write_atomic(out / f"{picture.name}.npy", _npy(today.astype(np.float16)))
         yield Predicted(picture.name, index + 1, len(pictures), path, time.monotonic() - start)
 
 

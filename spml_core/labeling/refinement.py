@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -83,22 +85,22 @@ class PictureRefiner:
 
     def labels(self, window: RefinedWindow) -> NDArray[np.uint8]:
         """Labels (H, W) of a window."""
-        best: NDArray[np.uint8] = self._scores(window).argmax(-1).astype(np.uint8)
-        return best.reshape(window.shape)
+        best: NDArray[np.uint8] = self.scores(window).argmax(-1).astype(np.uint8)
+        return best
 
     def probabilities(self, window: RefinedWindow) -> NDArray[np.float32]:
         """Probabilities (H, W, K) of a window."""
-        scores = self._scores(window)
-        dense: NDArray[np.float32] = softmax(scores).astype(np.float32)
-        return dense.reshape(*window.shape, -1)
+        dense: NDArray[np.float32] = softmax(self.scores(window)).astype(np.float32)
+        return dense
 
-    def _scores(self, window: RefinedWindow) -> NDArray[np.float32]:
+    def scores(self, window: RefinedWindow) -> NDArray[np.float32]:
+        """Scores (H, W, K) of a window, whose softmax are the probabilities."""
         scores: NDArray[np.float32] = np.log(window.voted + 1e-4)[window.regions]
-        if self._bins is None or self._evidence is None or self.refinement.color_strength == 0:
-            return scores
-        scores += self._evidence[self._bins.assign(window.rgb).reshape(-1)]
-        fine = window.fine_regions
-        return scores if fine is None else region_means(scores, fine)[fine]
+        if self._bins is not None and self._evidence is not None and self.refinement.color_strength > 0:
+            scores += self._evidence[self._bins.assign(window.rgb).reshape(-1)]
+            if window.fine_regions is not None:
+                scores = region_means(scores, window.fine_regions)[window.fine_regions]
+        return scores.reshape(*window.shape, -1)
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,20 @@ class RefinedWindow:
         return self.rgb[::step, ::step].reshape(-1, 3), self.voted[taken]
 
 
+HierarchyBuilder: TypeAlias = Callable[[NDArray[np.uint8]], Hierarchy]
+"""Makes the hierarchy of regions of a picture or part of one, (H, W, 3) uint8."""
+
+
+def region_hierarchy(rgb: NDArray[np.uint8]) -> Hierarchy:
+    """Hierarchy of regions of a picture or part of one, (H, W, 3)."""
+    return build_hierarchy(edge_strength(rgb))
+
+
 def vote_in_window(
-    rgb: NDArray[np.uint8], probabilities: NDArray[np.float32], refinement: Refinement
+    rgb: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    refinement: Refinement,
+    build: HierarchyBuilder = region_hierarchy,
 ) -> RefinedWindow:
     """Let the regions of a window vote.
 
@@ -143,12 +157,14 @@ def vote_in_window(
     probabilities : ndarray, (h, w, K) float32
         On any coarser grid over the window.
     refinement : Refinement
+    build : callable
+        Gives the window's hierarchy, perhaps one that was built before.
     """
     height, width = rgb.shape[:2]
     dense = upsample(probabilities, height, width).reshape(height * width, -1)
     if not refinement.regions:
         return RefinedWindow(rgb, np.arange(height * width), dense, None)
-    hierarchy = build_hierarchy(edge_strength(rgb))
+    hierarchy = build(rgb)
     cuts = [hierarchy.cut(count).reshape(-1) for count in refinement.regions]
     return RefinedWindow(rgb, cuts[-1], vote_over_levels(dense, cuts), _fine(hierarchy, refinement))
 

@@ -50,6 +50,8 @@ class RetrievalBank:
     pictures, segments : Tensor, (M,) int64
         Where each comes from: picture, and segment within it.
     num_classes : int
+    places : Tensor, (M, 2) int64, or None
+        Row and column, in the picture's own pixels, of a pixel inside each; None in models of format 1.
 
     Raises
     ------
@@ -62,9 +64,11 @@ class RetrievalBank:
     pictures: Tensor
     segments: Tensor
     num_classes: int
+    places: Tensor | None = None
 
     def __post_init__(self) -> None:
-        lengths = [len(t) for t in (self.prototypes, self.labels, self.pictures, self.segments)]
+        parts = (self.prototypes, self.labels, self.pictures, self.segments, self.places)
+        lengths = [len(t) for t in parts if t is not None]
         if len(set(lengths)) > 1:
             raise ConfigError(
                 f"A retrieval bank's parts have lengths {lengths}.", "Give one row per segment."
@@ -82,7 +86,13 @@ class RetrievalBank:
     @classmethod
     @torch.no_grad()
     def from_picture(
-        cls, embeddings: Tensor, segments: Tensor, labels: Tensor, num_classes: int, picture: int = 0
+        cls,
+        embeddings: Tensor,
+        segments: Tensor,
+        labels: Tensor,
+        num_classes: int,
+        picture: int = 0,
+        places: Tensor | None = None,
     ) -> RetrievalBank:
         """Bank of one picture: prototypes of its segments, named by majority vote.
 
@@ -96,16 +106,19 @@ class RetrievalBank:
         num_classes : int
         picture : int
             Number of the picture.
+        places : Tensor, (S, 2) int64, optional
+            A pixel inside each segment, see :func:`central_rows`.
         """
         count = int(segments.max()) + 1 if len(segments) else 0
         units = segment_prototypes(normalize(embeddings), segments, count)
         names = majority_labels(labels, segments, count, num_classes)
         kept = (names >= 0).nonzero()[:, 0]
-        return cls(units[kept], names[kept], torch.full_like(kept, picture), kept, num_classes)
+        where = None if places is None else places[kept]
+        return cls(units[kept], names[kept], torch.full_like(kept, picture), kept, num_classes, where)
 
     @classmethod
     def join(cls, banks: Sequence[RetrievalBank]) -> RetrievalBank:
-        """One bank of several, in order.
+        """One bank of several, in order; with places if all of them have theirs.
 
         Raises
         ------
@@ -117,12 +130,14 @@ class RetrievalBank:
             raise ConfigError(
                 f"Retrieval banks with {counts} classes can't be joined.", "Use one class table."
             )
+        places = [bank.places for bank in banks if bank.places is not None]
         return cls(
             torch.cat([bank.prototypes for bank in banks]),
             torch.cat([bank.labels for bank in banks]),
             torch.cat([bank.pictures for bank in banks]),
             torch.cat([bank.segments for bank in banks]),
             counts[0],
+            torch.cat(places) if len(places) == len(banks) else None,
         )
 
     @torch.no_grad()
@@ -160,6 +175,36 @@ class RetrievalBank:
         similarities, neighbours = torch.cat(best), torch.cat(index)
         ballots = torch.nn.functional.one_hot(self.labels[neighbours], self.num_classes).sum(1)
         return Retrieval(ballots.argmax(1), ballots.to(prototypes.dtype) / k, neighbours, similarities)
+
+
+def central_rows(positions: Tensor, segments: Tensor, count: int, preferred: Tensor) -> Tensor:
+    """For each segment the row that lies nearest to the middle of it, or of its preferred rows if it has any.
+
+    Parameters
+    ----------
+    positions : Tensor, (n, 2)
+        Row and column of each pixel.
+    segments : Tensor, (n,) int64
+        In ``0..count-1``, each with a pixel at least.
+    count : int
+    preferred : Tensor, (n,) bool
+
+    Returns
+    -------
+    Tensor, (count,) int64
+        Indexes into ``positions``; of equals, the first.
+    """
+    has = torch.zeros(count, dtype=torch.bool, device=segments.device)
+    has[segments[preferred]] = True
+    usable = (preferred | ~has[segments]).nonzero()[:, 0]
+    points, own = positions[usable].double(), segments[usable]
+    sums = torch.zeros(count, 2, dtype=points.dtype, device=points.device).index_add_(0, own, points)
+    middles = sums / torch.bincount(own, minlength=count)[:, None]
+    order = (points - middles[own]).square().sum(1).argsort(stable=True)
+    order = order[own[order].argsort(stable=True)]
+    first = torch.ones(len(order), dtype=torch.bool, device=order.device)
+    first[1:] = own[order][1:] != own[order][:-1]
+    return usable[order[first]]
 
 
 def _first_highest(values: Tensor, k: int) -> Tensor:

@@ -70,11 +70,48 @@ class Inference:
             raise ConfigError(f"{self.neighbors} neighbours can't vote.", "Use 1 or more.")
 
 
-@torch.inference_mode()
+@dataclass(frozen=True)
+class GridScores:
+    """What the network says of a picture or part of one.
+
+    Attributes
+    ----------
+    probabilities : ndarray, (h, w, K) float32
+        On the feature grid.
+    embedding : ndarray, (D,) float32, or None
+        Mean of the cells' unit embeddings.
+    """
+
+    probabilities: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None
+
+
 def grid_probabilities(
     network: SegmentationNetwork, bank: RetrievalBank | None, rgb: NDArray[np.uint8], inference: Inference
 ) -> NDArray[np.float32]:
-    """Probabilities (h, w, K) on the feature grid over a picture or part of one (H, W, 3).
+    """Probabilities (h, w, K) on the feature grid, see :func:`grid_scores`."""
+    return grid_scores(network, bank, rgb, inference).probabilities
+
+
+@torch.inference_mode()
+def grid_scores(
+    network: SegmentationNetwork,
+    bank: RetrievalBank | None,
+    rgb: NDArray[np.uint8],
+    inference: Inference,
+    *,
+    describe: bool = False,
+) -> GridScores:
+    """Probabilities on the feature grid over a picture or part of one, and what it is like as a whole.
+
+    Parameters
+    ----------
+    network : SegmentationNetwork
+    bank : RetrievalBank or None
+    rgb : ndarray, (H, W, 3) uint8
+    inference : Inference
+    describe : bool
+        Whether to give the mean embedding too.
 
     Raises
     ------
@@ -85,7 +122,7 @@ def grid_probabilities(
         raise ConfigError("This model has no labelled segments to retrieve.", "Use the softmax classifier.")
     batch = rgb_tensor(rgb).to(network.mean.device)
     cells = network.pyramid.grid(*rgb.shape[:2])
-    needs_embedding = inference.classifier != "softmax" or inference.random_walk
+    needs_embedding = describe or inference.classifier != "softmax" or inference.random_walk
     total = torch.zeros(1, network.num_classes, *cells, device=batch.device)
     embeddings = []
     count = 0
@@ -106,7 +143,10 @@ def grid_probabilities(
     if inference.random_walk:
         probabilities = walk(probabilities, embeddings)
     dense: NDArray[np.float32] = probabilities.permute(1, 2, 0).float().cpu().numpy()
-    return dense
+    if not describe:
+        return GridScores(dense, None)
+    units = [normalize(embedding.flatten(1).T).mean(0) for embedding in embeddings]
+    return GridScores(dense, torch.stack(units).mean(0).float().cpu().numpy())
 
 
 def _views(batch: Tensor, inference: Inference) -> Iterator[tuple[Tensor, bool]]:

@@ -18,10 +18,10 @@ from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.models import Pyramid, SegmentationNetwork, build_backbone
 
-FORMAT = 1
+FORMAT = 2  # 2: the bank knows the places of its segments
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "model.json"
-_BANK_PARTS = ("prototypes", "labels", "pictures", "segments")
+_BANK_PARTS = ("prototypes", "labels", "pictures", "segments", "places")
 
 
 @dataclass
@@ -73,7 +73,8 @@ class TrainedModel:
         }
         tensors = network_state(self.network, self.config)
         if self.bank is not None:
-            tensors |= {f"bank.{name}": getattr(self.bank, name).cpu().contiguous() for name in _BANK_PARTS}
+            parts = {name: getattr(self.bank, name) for name in _BANK_PARTS}
+            tensors |= {f"bank.{k}": part.cpu().contiguous() for k, part in parts.items() if part is not None}
         write_atomic(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
         write_atomic(folder / CONFIG_FILE, json.dumps(about, indent=1).encode())
 

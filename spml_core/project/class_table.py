@@ -3,11 +3,64 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from spml_core.classes import ClassInfo, ClassTable
 from spml_core.errors import ClassError
 from spml_core.project.database import Database
+
+ClassState: TypeAlias = tuple[int | None, str, int, int, int, int | None]
+"""Of one class: position, name, red, green, blue, merged_into. ``class_changes`` keeps it as a JSON list, without
+the last in events of version 1."""
+
+_STATE = "position, name, red, green, blue, merged_into"
+
+
+@dataclass(frozen=True)
+class LoadedClasses:
+    """What the classes are now.
+
+    Parameters
+    ----------
+    table : ClassTable
+    ids : tuple of int
+        Id of each class of the table.
+    codes : mapping of int to int
+        Class id to today's label code; of a merged class, that of the class it went into. Ids of deleted
+        classes and of additions undone aren't there.
+    gone : tuple of int
+        Those ids.
+    """
+
+    table: ClassTable
+    ids: tuple[int, ...]
+    codes: Mapping[int, int]
+    gone: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ClassEdit:
+    """How the table shall be.
+
+    Parameters
+    ----------
+    order : sequence of int
+        Class ids in the new order; who isn't in it leaves the table. ``NEW`` stands for a new class.
+    infos : mapping of int to ClassInfo
+        New names and colours.
+    merged : mapping of int to int
+        Id of a leaving class to that of the class its marks go to.
+    """
+
+    order: Sequence[int]
+    infos: Mapping[int, ClassInfo] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+
+
+NEW = 0
+"""Id of a class that isn't in the database yet."""
 
 
 def insert_classes(database: Database, classes: Iterable[ClassInfo]) -> None:
@@ -16,53 +69,89 @@ def insert_classes(database: Database, classes: Iterable[ClassInfo]) -> None:
         _insert(database, position, info)
 
 
-def load_classes(database: Database) -> ClassTable:
-    """Return the class table."""
-    rows = database.rows(
-        "SELECT name, red, green, blue FROM classes WHERE position IS NOT NULL ORDER BY position"
+def load_classes(database: Database) -> LoadedClasses:
+    """Return the class table, and what became of classes that left it."""
+    rows = database.rows(f"SELECT id, {_STATE} FROM classes ORDER BY position")
+    inside = [row for row in rows if row[1] is not None]
+    codes = {row[0]: code for code, row in enumerate(inside)}
+    target = {row[0]: row[6] for row in rows if row[1] is None}
+    for number in target:
+        step, seen = number, set[int]()
+        while step in target and step not in seen:  # a damaged file may go round in circles
+            seen.add(step)
+            step = target[step]
+        if step in codes:
+            codes[number] = codes[step]
+    return LoadedClasses(
+        ClassTable(tuple(ClassInfo(row[2], (row[3], row[4], row[5])) for row in inside)),
+        tuple(row[0] for row in inside),
+        codes,
+        tuple(number for number in target if number not in codes),
     )
-    return ClassTable(tuple(ClassInfo(name, (red, green, blue)) for name, red, green, blue in rows))
 
 
-def class_ids(database: Database) -> list[int]:
-    """Ids of the classes, in the order of their label codes."""
-    rows = database.rows("SELECT id FROM classes WHERE position IS NOT NULL ORDER BY position")
-    return [number for (number,) in rows]
+def check_edit(classes: LoadedClasses, edit: ClassEdit) -> None:
+    """Raise a ClassError if the table would be wrong after ``edit``."""
+    for info in edit.infos.values():
+        if len(info.color) != 3 or not all(0 <= channel <= 255 for channel in info.color):
+            raise ClassError(
+                f"The colour {info.color} is out of range.", "Red, green and blue go from 0 to 255."
+            )
+    if not edit.order:
+        raise ClassError(
+            f"{classes.table.names[0]!r} is the last class; one must stay.",
+            "Rename it, or add another first.",
+        )
+    known = dict(zip(classes.ids, classes.table, strict=True)) | dict(edit.infos)
+    ClassTable(tuple(known[number] for number in edit.order))
 
 
-def check_edit(classes: ClassTable, index: int, info: ClassInfo) -> None:
-    """Raise a ClassError if the table with ``info`` at ``index`` would be wrong."""
-    if not all(0 <= channel <= 255 for channel in info.color):
-        raise ClassError(f"The colour {info.color} is out of range.", "Red, green and blue go from 0 to 255.")
-    ClassTable((*classes.classes[:index], info, *classes.classes[index + 1 :]))
-
-
-def change_class(database: Database, event: int, index: int, info: ClassInfo) -> None:
-    """Give class ``index`` this name and colour, or add it at the end; recorded under ``event``."""
-    ids = class_ids(database)
-    if index < len(ids):
-        number = ids[index]
-        before = _state(database, number)
-    else:
+def apply_edit(database: Database, event: int, edit: ClassEdit) -> None:
+    """Change the table, recorded under ``event``, inside a transaction."""
+    order, infos = list(edit.order), dict(edit.infos)
+    if NEW in order:
         # Outside the table first: that is the state an undo goes back to.
-        number = _insert(database, None, info)
-        before = _state(database, number)
-    after = json.dumps([index, info.name, *info.color])
-    database.execute("INSERT INTO class_changes VALUES (?, ?, ?, ?)", (event, number, before, after))
-    set_state(database, number, after)
+        number = _insert(database, None, infos[NEW])
+        order[order.index(NEW)] = number
+        infos[number] = infos.pop(NEW)
+    position = {number: place for place, number in enumerate(order)}
+    changed: dict[int, ClassState] = {}
+    for number, *state in database.rows(f"SELECT id, {_STATE} FROM classes"):
+        before: ClassState = tuple(state)
+        if before[0] is None and number not in position:
+            continue
+        info = infos.get(number, ClassInfo(before[1], (before[2], before[3], before[4])))
+        after = (position.get(number), info.name, *info.color, edit.merged.get(number))
+        if after != before:
+            database.execute(
+                "INSERT INTO class_changes VALUES (?, ?, ?, ?)",
+                (event, number, json.dumps(before), json.dumps(after)),
+            )
+            changed[number] = after
+    _set_states(database, changed)
 
 
-def set_state(database: Database, number: int, state: str) -> None:
-    """Set position, name and colour of a class as ``class_changes`` keeps them."""
-    database.execute(
-        "UPDATE classes SET position = ?, name = ?, red = ?, green = ?, blue = ? WHERE id = ?",
-        (*json.loads(state), number),
-    )
+def turn_changes(database: Database, event: int, *, back: bool) -> None:
+    """Take the edit of ``event`` back, or do it again, inside a transaction."""
+    column = "before" if back else "after"
+    rows = database.rows(f"SELECT class, {column} FROM class_changes WHERE event = ?", (event,))
+    states = {}
+    for number, text in rows:
+        position, name, red, green, blue, *merged = json.loads(text)
+        states[number] = (position, name, red, green, blue, merged[0] if merged else None)
+    _set_states(database, states)
 
 
-def _state(database: Database, number: int) -> str:
-    query = "SELECT position, name, red, green, blue FROM classes WHERE id = ?"
-    return json.dumps(database.rows(query, (number,))[0])
+def _set_states(database: Database, states: Mapping[int, ClassState]) -> None:
+    # Out of the way first: no two classes may share a position, not even in between.
+    for number in states:
+        database.execute("UPDATE classes SET position = NULL WHERE id = ?", (number,))
+    for number, state in states.items():
+        database.execute(
+            "UPDATE classes SET position = ?, name = ?, red = ?, green = ?, blue = ?, merged_into = ?"
+            " WHERE id = ?",
+            (*state, number),
+        )
 
 
 def _insert(database: Database, position: int | None, info: ClassInfo) -> int:

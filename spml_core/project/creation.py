@@ -9,25 +9,30 @@ from pathlib import Path
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
-from spml_core.images import PROJECT_DATABASE, list_pictures
+from spml_core.images import PROJECT_DATABASE
 from spml_core.io import storage_errors
 from spml_core.io.atomic import fsync_folder
 from spml_core.project.class_table import insert_classes
 from spml_core.project.database import Database
 from spml_core.project.lock import WriterLock
-from spml_core.project.pictures import CheckedPicture, Progress, check_pictures, insert_pictures
+from spml_core.project.pictures import (
+    CheckedPicture,
+    Images,
+    Progress,
+    check_pictures,
+    chosen_pictures,
+    insert_pictures,
+)
 
 FOLDERS = ("runs", "predictions", "cache")
 
 
-def create_project(
-    path: Path, images_folder: Path, classes: ClassTable, progress: Progress | None = None
-) -> None:
+def create_project(path: Path, images: Images, classes: ClassTable, progress: Progress | None = None) -> None:
     """Make a project folder, or nothing at all. See ``Project.create``."""
     if not path.parent.is_dir():
         raise ProjectError(f"There is no folder {path.parent} to make a project in.", "Create it first.")
     _refuse_existing(path)
-    pictures = check_pictures(list_pictures(images_folder), progress)
+    pictures = check_pictures(chosen_pictures(images), progress)
     _sweep(path)
     with storage_errors(path):
         building = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -31,33 +30,54 @@ class Database:
     Raises
     ------
     ProjectError
-        If the file is missing, damaged, no project, of a newer version, or of an older one and only to be
-        read.
+        If the file is missing, damaged, no project, of a newer version, of an older one and only to be read,
+        or can't be written to though asked for.
     """
 
     def __init__(self, path: Path, *, write: bool, create: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
-        mode = "rwc" if create else "rw" if write else "ro"
-        if mode == "ro" and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
-            mode = "ro&immutable=1"  # on a read-only disk SQLite can't make the files that readers share
         with self._errors():
-            self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                timeout=10,
-            )
-        try:
-            with self._errors():
-                self._prepare(write, create)
-        except BaseException:
-            self._connection.close()
-            raise
+            try:
+                self._connection = self._connected(
+                    "rwc" if create else "rw" if write else "ro", write, create
+                )
+            except sqlite3.OperationalError as error:
+                if _primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                    raise
+                if write:
+                    raise ProjectError(
+                        f"{path} can't be written to: {error}.",
+                        "Open the project for reading only, or change its permissions.",
+                    ) from error
+                self._connection = self._connected_unchanging()
 
-    def _prepare(self, write: bool, create: bool) -> None:
-        connection = self._connection
+    def _connected(self, mode: str, write: bool, create: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=10,
+        )
+        try:
+            self._prepare(connection, write, create)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connected_unchanging(self) -> sqlite3.Connection:
+        """Open a file that nobody can change, as where SQLite can't make the files that readers share."""
+        log = Path(f"{self.path}-wal")
+        if log.exists() and log.stat().st_size:
+            raise ProjectError(
+                f"{self.path.parent} wasn't closed properly, and can't be mended where nothing can be written.",
+                "Copy it to a place that can be written to, and open the copy.",
+            )
+        return self._connected("ro&immutable=1", write=False, create=False)
+
+    def _prepare(self, connection: sqlite3.Connection, write: bool, create: bool) -> None:
         version = schema.schema_version(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         if not create and (application != schema.APPLICATION_ID or version < 1):
@@ -67,9 +87,14 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            # A commit is handed to the system, which keeps it however the process ends. Waiting for the disk
+            # itself would hold up the window by as long as a checkpoint of the training takes to be written.
+            # So a power cut may take the last moments back, whole steps of them; it damages nothing.
+            connection.execute("PRAGMA synchronous = NORMAL")
             if version < known:
                 schema.migrate(connection, schema.MIGRATIONS)
+            # SQLite opens a write-protected file without a word: better to fail now than at the first stroke.
+            connection.execute("DELETE FROM meta WHERE key IS NULL")
         elif version < known:
             raise ProjectError(
                 f"The project has the older format version {version}; this program uses {known}.",
@@ -94,6 +119,16 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All queries inside see the same state, whatever a writer commits meanwhile."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one statement; the id of the row it inserted, if any."""
@@ -127,9 +162,13 @@ class Database:
             raise _translated(error, self.path) from error
 
 
+def _primary_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+
+
 def _translated(error: sqlite3.Error, path: Path) -> ProjectError | StorageError:
     """Return a SQLite error in the words of the SpmlError family."""
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    code = _primary_code(error)
     if isinstance(error, sqlite3.ProgrammingError):
         return ProjectError(f"The project {path.parent} is closed: {error}.", "Open it again.")
     if code == sqlite3.SQLITE_FULL:

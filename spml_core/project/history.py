@@ -1,18 +1,51 @@
-"""One undo for everything: an append-only list of events, and the state that follows from it."""
+"""One undo for everything: an append-only list of events, and the state that follows from it.
+
+The state follows from the actions that are done, applied in the order of their ids, whichever were undone in
+between. A step may therefore be taken back out of order if no later step that is done builds on it:
+
+* A step on marks builds on the steps that changed the same marks before (a removal on what added them).
+* An edit that takes a class out of the table builds on the steps whose marks have that class: it says how many
+  marks go, and they shall come back as they went.
+* Edits of classes all build on one another (positions, names), and marks on the addition of their class. So
+  edits of classes are taken back only as the latest step of all.
+
+Redo does again what was undone last, back to the last action: it leads through the same states as the undoing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from spml_core.project.class_table import set_state
+from spml_core.project.class_table import turn_changes
 from spml_core.project.database import Database
 
 EventKind = Literal["add", "remove", "class", "undo", "redo"]
 EventState = Literal["done", "undone", "dropped"]
 
 _ENTRY = "SELECT id, time, kind, note, target, state FROM events LEFT JOIN event_state ON event = id"
+
+_UNDONE_LAST = (
+    "SELECT s.event FROM event_state s CROSS JOIN events u ON u.target = s.event AND u.kind = 'undo'"
+    " WHERE s.state = 'undone' ORDER BY u.id DESC LIMIT 1"
+)
+
+_DONE_ON_PICTURE = (
+    "SELECT DISTINCT c.event FROM marks m JOIN mark_changes c ON c.mark = m.id"
+    " JOIN event_state s ON s.event = c.event WHERE m.picture = ? AND s.state = 'done' ORDER BY c.event DESC"
+)
+
+_BUILT_UPON = (
+    "SELECT EXISTS (SELECT 1 FROM mark_changes c JOIN mark_changes later ON later.mark = c.mark"
+    " AND later.event > c.event JOIN event_state s ON s.event = later.event"
+    " WHERE c.event = ?1 AND s.state = 'done')"
+    " OR EXISTS (SELECT 1 FROM class_changes k JOIN event_state s ON s.event = k.event"
+    " WHERE k.event > ?1 AND s.state = 'done'"
+    " AND json_extract(k.before, '$[0]') IS NOT NULL AND json_extract(k.after, '$[0]') IS NULL"
+    " AND k.class IN (SELECT class FROM mark_changes JOIN mark_classes USING (mark) WHERE event = ?1))"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +67,8 @@ class HistoryEntry:
     state : str or None
         Of an action: ``done``, ``undone`` (can be redone), or ``dropped`` (undone, then something else was
         done).
+    pictures : tuple of int
+        Ids of the pictures whose marks it changed, ascending; empty for edits of classes.
     """
 
     id: int
@@ -42,6 +77,7 @@ class HistoryEntry:
     note: str
     target: int | None
     state: EventState | None
+    pictures: tuple[int, ...] = ()
 
 
 def now() -> str:
@@ -51,8 +87,14 @@ def now() -> str:
 
 def entries(database: Database) -> tuple[HistoryEntry, ...]:
     """All events, oldest first."""
-    rows = database.rows(f"{_ENTRY} ORDER BY id")
-    return tuple(HistoryEntry(*row) for row in rows)
+    pictures: dict[int, list[int]] = {}
+    for event, picture in database.rows(
+        "SELECT DISTINCT event, picture FROM mark_changes JOIN marks ON id = mark ORDER BY event, picture"
+    ):
+        pictures.setdefault(event, []).append(picture)
+    return tuple(
+        _entry(row, pictures.get(row[4] or row[0], ())) for row in database.rows(f"{_ENTRY} ORDER BY id")
+    )
 
 
 def new_action(database: Database, kind: Literal["add", "remove", "class"], note: str) -> int:
@@ -63,31 +105,49 @@ def new_action(database: Database, kind: Literal["add", "remove", "class"], note
     return event
 
 
-def undo(database: Database) -> HistoryEntry | None:
-    """Take the latest action back; that action as it stands now, or None if there is none."""
-    # Actions are undone from the latest and redone from the earliest, so ids tell the order of both.
-    return _turn(database, "undo", "SELECT max(event) FROM event_state WHERE state = 'done'")
+def next_undo(database: Database, picture: int | None = None) -> HistoryEntry | None:
+    """Return the step that ``undo`` would take back."""
+    if picture is None:
+        return _load(database, database.value("SELECT max(event) FROM event_state WHERE state = 'done'"))
+    for (event,) in database.rows(_DONE_ON_PICTURE, (picture,)):
+        if not database.value(_BUILT_UPON, (event,)):
+            return _load(database, event)
+    return None
+
+
+def next_redo(database: Database) -> HistoryEntry | None:
+    """Return the step that ``redo`` would do again."""
+    return _load(database, database.value(_UNDONE_LAST))
+
+
+def undo(database: Database, picture: int | None = None) -> HistoryEntry | None:
+    """Take an action back; that action as it stands now, or None if there is none. See ``Project.undo``."""
+    with database.transaction():
+        return _turn(database, "undo", next_undo(database, picture))
 
 
 def redo(database: Database) -> HistoryEntry | None:
     """Do the action again that was undone last; that action as it stands now, or None if there is none."""
-    return _turn(database, "redo", "SELECT min(event) FROM event_state WHERE state = 'undone'")
+    with database.transaction():
+        return _turn(database, "redo", next_redo(database))
 
 
 def replay(database: Database) -> set[int]:
     """Ids of the active marks as they follow from the events alone: what ``marks.active`` must agree with."""
-    done: list[int] = []
+    done: set[int] = set()
     undone: list[int] = []
     for entry in entries(database):
         if entry.kind == "undo":
-            undone.append(done.pop())
+            assert entry.target is not None
+            done.remove(entry.target)
+            undone.append(entry.target)
         elif entry.kind == "redo":
-            done.append(undone.pop())
+            done.add(undone.pop())
         else:
-            done.append(entry.id)
+            done.add(entry.id)
             undone.clear()
     active: set[int] = set()
-    for event in done:
+    for event in sorted(done):
         for mark, is_active in database.rows(
             "SELECT mark, active FROM mark_changes WHERE event = ?", (event,)
         ):
@@ -95,33 +155,38 @@ def replay(database: Database) -> set[int]:
     return active
 
 
-def _turn(database: Database, kind: Literal["undo", "redo"], next_event: str) -> HistoryEntry | None:
-    with database.transaction():
-        event = database.value(next_event)
-        if event is None:
-            return None
-        note = database.value("SELECT note FROM events WHERE id = ?", (event,))
-        _append(database, kind, note, event)
-        database.execute(
-            "UPDATE event_state SET state = ? WHERE event = ?",
-            ("undone" if kind == "undo" else "done", event),
-        )
-        database.execute(
-            "UPDATE marks SET active = (SELECT CASE ? WHEN 'redo' THEN c.active ELSE 1 - c.active END"
-            " FROM mark_changes c WHERE c.event = ? AND c.mark = marks.id)"
-            " WHERE id IN (SELECT mark FROM mark_changes WHERE event = ?)",
-            (kind, event, event),
-        )
-        column = "before" if kind == "undo" else "after"
-        for number, state in database.rows(
-            f"SELECT class, {column} FROM class_changes WHERE event = ?", (event,)
-        ):
-            set_state(database, number, state)
-        row = database.rows(
-            f"{_ENTRY} WHERE id = ?",
-            (event,),
-        )[0]
-    return HistoryEntry(*row)
+def _turn(
+    database: Database, kind: Literal["undo", "redo"], entry: HistoryEntry | None
+) -> HistoryEntry | None:
+    if entry is None:
+        return None
+    _append(database, kind, entry.note, entry.id)
+    database.execute(
+        "UPDATE event_state SET state = ? WHERE event = ?",
+        ("undone" if kind == "undo" else "done", entry.id),
+    )
+    database.execute(
+        "UPDATE marks SET active = (SELECT CASE ? WHEN 'redo' THEN c.active ELSE 1 - c.active END"
+        " FROM mark_changes c WHERE c.event = ? AND c.mark = marks.id)"
+        " WHERE id IN (SELECT mark FROM mark_changes WHERE event = ?)",
+        (kind, entry.id, entry.id),
+    )
+    turn_changes(database, entry.id, back=kind == "undo")
+    return _load(database, entry.id)
+
+
+def _load(database: Database, event: int | None) -> HistoryEntry | None:
+    if event is None:
+        return None
+    pictures = database.rows(
+        "SELECT DISTINCT picture FROM mark_changes JOIN marks ON id = mark WHERE event = ? ORDER BY picture",
+        (event,),
+    )
+    return _entry(database.rows(f"{_ENTRY} WHERE id = ?", (event,))[0], [number for (number,) in pictures])
+
+
+def _entry(row: tuple[Any, ...], pictures: Sequence[int]) -> HistoryEntry:
+    return HistoryEntry(*row, tuple(pictures))
 
 
 def _append(database: Database, kind: EventKind, note: str, target: int | None) -> int:

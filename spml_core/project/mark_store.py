@@ -1,49 +1,88 @@
-"""Marks in the database: added and taken away through the history, read back with today's class indexes."""
+"""Marks in the database: added and taken away through the history, read back with today's class indexes.
+
+A mark is shown while one of its classes is in the table, or went into one that is; marks of no class (erasures,
+void) always are. Of a patch with several classes the pixels of a deleted one are UNTOUCHED.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from spml_core.annotations import Mark, Patch, Point, classes_of, mark_from_json, mark_to_json, with_classes
+from spml_core.annotations import (
+    UNTOUCHED,
+    Mark,
+    Patch,
+    Point,
+    classes_of,
+    mark_from_json,
+    mark_to_json,
+    with_classes,
+)
 from spml_core.errors import MarkError
 from spml_core.project import history
-from spml_core.project.class_table import class_ids
+from spml_core.project.class_table import LoadedClasses
 from spml_core.project.database import Database
 from spml_core.project.pictures import PictureRecord
+
+_SHOWN = (
+    "active = 1 AND id NOT IN (SELECT mark FROM mark_classes m"
+    " WHERE class IN (SELECT value FROM json_each(?1)) AND NOT EXISTS (SELECT 1 FROM mark_classes other"
+    " WHERE other.mark = m.mark AND other.class NOT IN (SELECT value FROM json_each(?1))))"
+)
+"""Which rows of ``marks`` are shown, given the ids of the classes that are gone as a JSON list."""
+
+_COUNT = (
+    "SELECT (SELECT count(DISTINCT mark) FROM mark_classes WHERE class IN ({classes}))"
+    " - (SELECT count(DISTINCT mark) FROM marks CROSS JOIN mark_classes ON mark = id"
+    " WHERE active = 0 AND class IN ({classes}))"
+)
+"""How many marks speak of some classes; a patch that holds several of them counts once."""
+
+
+@dataclass(frozen=True)
+class PictureState:
+    """How far a picture is: the number of its marks, and whether its whole prediction was accepted."""
+
+    marks: int
+    reviewed: bool
 
 
 def add_marks(
     database: Database,
     pictures: Mapping[int, PictureRecord],
+    classes: LoadedClasses,
     marks: Mapping[int, Sequence[Mark]],
     note: str,
 ) -> tuple[int, ...]:
     """Add marks as one action in one transaction; their ids in order. See ``Project.add_marks``."""
-    if not any(marks.values()):
-        return ()
-    ids = class_ids(database)
+    rows = []
     for number, its_marks in marks.items():
         if number not in pictures:
             raise MarkError(
                 f"There is no picture with id {number}.", "Use the ids of the project's pictures."
             )
         for mark in its_marks:
-            _check(mark, pictures[number], len(ids))
+            used = classes_of(mark)
+            _check(mark, used, pictures[number], len(classes.ids))
+            payload = mark_to_json(with_classes(mark, {index: rank for rank, index in enumerate(used)}))
+            rows.append((number, payload, mark.accepted if isinstance(mark, Patch) else "", used))
+    if not rows:
+        return ()
     added = []
+    # Packing a large raster takes a while; the transaction only writes.
     with database.transaction():
         event = history.new_action(database, "add", note)
-        for number, its_marks in marks.items():
-            for mark in its_marks:
-                used = classes_of(mark)
-                ranked = with_classes(mark, {index: rank for rank, index in enumerate(used)})
-                key = database.execute(
-                    "INSERT INTO marks (picture, payload, active) VALUES (?, ?, 1)",
-                    (number, mark_to_json(ranked)),
-                )
-                for rank, index in enumerate(used):
-                    database.execute("INSERT INTO mark_classes VALUES (?, ?, ?)", (key, rank, ids[index]))
-                database.execute("INSERT INTO mark_changes VALUES (?, ?, 1)", (event, key))
-                added.append(key)
+        for number, payload, accepted, used in rows:
+            key = database.execute(
+                "INSERT INTO marks (picture, payload, active, accepted) VALUES (?, ?, 1, ?)",
+                (number, payload, accepted),
+            )
+            for rank, index in enumerate(used):
+                database.execute("INSERT INTO mark_classes VALUES (?, ?, ?)", (key, rank, classes.ids[index]))
+            database.execute("INSERT INTO mark_changes VALUES (?, ?, 1)", (event, key))
+            added.append(key)
     return tuple(added)
 
 
@@ -62,40 +101,63 @@ def remove_marks(database: Database, keys: Iterable[int], note: str) -> None:
             database.execute("INSERT INTO mark_changes VALUES (?, ?, 0)", (event, key))
 
 
-def load_marks(database: Database, picture: int) -> dict[int, Mark]:
-    """Return marks of a picture by id, in the order they were made."""
-    index_of = {number: index for index, number in enumerate(class_ids(database))}
-    classes: dict[int, dict[int, int]] = {}
-    for key, rank, number in database.rows(
-        "SELECT mark, rank, class FROM mark_classes JOIN marks ON id = mark WHERE picture = ? AND active = 1",
-        (picture,),
-    ):
-        classes.setdefault(key, {})[rank] = index_of[number]
-    return {
-        key: with_classes(mark_from_json(payload), classes.get(key, {}))
-        for key, payload in database.rows(
-            "SELECT id, payload FROM marks WHERE picture = ? AND active = 1 ORDER BY id", (picture,)
+def load_marks(database: Database, classes: LoadedClasses, picture: int) -> dict[int, Mark]:
+    """Return the shown marks of a picture by id, in the order they were made."""
+    where = "WHERE picture = ? AND active = 1"
+    with database.snapshot():
+        payloads = database.rows(f"SELECT id, payload FROM marks {where} ORDER BY id", (picture,))
+        spoken_of = database.rows(
+            f"SELECT mark, rank, class FROM mark_classes JOIN marks ON id = mark {where}", (picture,)
         )
+    ranks: dict[int, dict[int, int]] = {}
+    for key, rank, number in spoken_of:
+        ranks.setdefault(key, {})[rank] = classes.codes.get(number, UNTOUCHED)
+    return {
+        key: with_classes(mark_from_json(payload), ranks.get(key, {}))
+        for key, payload in payloads
+        if key not in ranks or any(code != UNTOUCHED for code in ranks[key].values())
     }
 
 
-def marked_pictures(database: Database) -> set[int]:
-    """Ids of the pictures that have a mark."""
-    return {number for (number,) in database.rows("SELECT DISTINCT picture FROM marks WHERE active = 1")}
-
-
-def mark_counts(database: Database) -> tuple[int, ...]:
-    """How many marks speak of each class."""
-    counts = dict(
-        database.rows(
-            "SELECT class, count(*) FROM mark_classes JOIN marks ON id = mark WHERE active = 1 GROUP BY class"
-        )
+def states(database: Database, classes: LoadedClasses) -> dict[int, PictureState]:
+    """Return how far each picture is that has a mark, by id."""
+    reviewed = reviewed_pictures(database, classes)
+    rows = database.rows(
+        f"SELECT picture, count(*) FROM marks WHERE {_SHOWN} GROUP BY picture", _gone(classes)
     )
-    return tuple(counts.get(number, 0) for number in class_ids(database))
+    return {number: PictureState(count, number in reviewed) for number, count in rows}
 
 
-def _check(mark: Mark, picture: PictureRecord, num_classes: int) -> None:
-    used = classes_of(mark)
+def marked_pictures(database: Database, classes: LoadedClasses) -> set[int]:
+    """Ids of the pictures that have a mark."""
+    rows = database.rows(f"SELECT DISTINCT picture FROM marks WHERE {_SHOWN}", _gone(classes))
+    return {number for (number,) in rows}
+
+
+def reviewed_pictures(database: Database, classes: LoadedClasses) -> set[int]:
+    """Ids of the pictures whose whole prediction was accepted."""
+    query = f"SELECT picture FROM marks WHERE accepted = 'picture' AND {_SHOWN}"
+    return {number for (number,) in database.rows(query, _gone(classes))}
+
+
+def mark_counts(database: Database, classes: LoadedClasses, only: int | None = None) -> tuple[int, ...]:
+    """How many marks speak of each class; with ``only``, the others' counts stay 0."""
+    counts = [0] * len(classes.ids)
+    members: dict[int, list[int]] = {}
+    for number, code in classes.codes.items():
+        if only is None or code == only:
+            members.setdefault(code, []).append(number)
+    for code, numbers in members.items():
+        # Numbers of ours, written out: for a single one the index alone answers.
+        counts[code] = database.value(_COUNT.format(classes=", ".join(map(str, numbers))))
+    return tuple(counts)
+
+
+def _gone(classes: LoadedClasses) -> tuple[str]:
+    return (json.dumps(classes.gone),)
+
+
+def _check(mark: Mark, used: Sequence[int], picture: PictureRecord, num_classes: int) -> None:
     if used and used[-1] >= num_classes:
         raise MarkError(
             f"A mark on {picture.name!r} has class index {used[-1]}; the project has {num_classes} classes.",

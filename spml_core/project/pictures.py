@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TypeAlias
 
-from spml_core.errors import ProjectError
-from spml_core.images import Picture, content_hash, walk_pictures
+from spml_core.errors import PictureError, ProjectError
+from spml_core.images import Picture, content_hash, list_pictures, walk_pictures
 from spml_core.project.database import Database
+
+Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A folder of pictures, or the paths of some."""
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture."""
@@ -36,6 +39,28 @@ class CheckedPicture:
     content_hash: str
     height: int
     width: int
+
+
+def chosen_pictures(images: Images) -> list[Path]:
+    """Return the pictures of a folder, or those given by their paths; each once.
+
+    Raises
+    ------
+    PictureError
+        If there is none, or two share a stem.
+    """
+    if isinstance(images, str | os.PathLike):
+        return list_pictures(Path(images))
+    paths = list({Path(path).resolve(): Path(path) for path in images}.values())
+    if not paths:
+        raise PictureError("No picture was chosen.", "Give at least one.")
+    by_stem: dict[str, Path] = {}
+    for path in paths:
+        if (twin := by_stem.setdefault(path.stem, path)) is not path:
+            raise PictureError(
+                f"Two pictures share the name {path.stem!r}: {twin} and {path}.", "Rename one of them."
+            )
+    return paths
 
 
 def check_pictures(paths: list[Path], progress: Progress | None = None) -> list[CheckedPicture]:

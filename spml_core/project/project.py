@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
-from spml_core.annotations import Mark, rasterize, tag_vector
-from spml_core.classes import ClassInfo, ClassTable, default_color
+from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
-from spml_core.images import PROJECT_DATABASE, Picture, list_pictures
-from spml_core.project import class_table, creation, history, mark_store, pictures, runs
+from spml_core.images import PROJECT_DATABASE
+from spml_core.project import creation, pictures, runs
+from spml_core.project.class_editing import ClassEditing
 from spml_core.project.database import Database
-from spml_core.project.history import HistoryEntry
 from spml_core.project.lock import WriterLock
-from spml_core.project.pictures import PictureRecord, Progress
-from spml_core.project.runs import Run, RunState
+from spml_core.project.marking import Marking
+from spml_core.project.pictures import Images, PictureRecord, Progress
+from spml_core.project.run_keeping import RunKeeping
 
 
-class Project:
+class Project(ClassEditing, Marking, RunKeeping):
     """An open project. Use ``Project.create`` or ``Project.open``, best in a ``with`` statement.
 
     Every method that changes something raises StorageError when the disk is full and ProjectError when the
@@ -35,19 +31,11 @@ class Project:
     writable : bool
     """
 
-    def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
-        self.path = path
-        self.writable = lock is not None
-        self._database = database
-        self._lock = lock
-        self._pictures = pictures.load_pictures(database, path.parent)
-        self._classes = class_table.load_classes(database)
-
     @classmethod
     def create(
         cls,
         path: Path | str,
-        images_folder: Path | str,
+        images: Images,
         classes: ClassTable,
         progress: Progress | None = None,
     ) -> Self:
@@ -60,8 +48,9 @@ class Project:
         ----------
         path : path
             The project's folder, ``NAME.spml`` by custom. Must not exist; its parent must.
-        images_folder : path
-            Pictures are found in all its subfolders. They stay where they are.
+        images : path, or iterable of paths
+            A folder, in all of whose subfolders pictures are found, or the pictures' own paths. They stay
+            where they are.
         classes : ClassTable
         progress : callable, optional
             Called with (done, total) after each picture.
@@ -76,7 +65,7 @@ class Project:
             If the disk is full.
         """
         path = Path(path).resolve()
-        creation.create_project(path, Path(images_folder), classes, progress)
+        creation.create_project(path, images, classes, progress)
         return cls.open(path)
 
     @classmethod
@@ -93,7 +82,8 @@ class Project:
         Raises
         ------
         ProjectError
-            If the folder is no project, damaged, from a newer version, or open for writing elsewhere.
+            If the folder is no project, damaged, from a newer version, or asked for writing and open for
+            that elsewhere or not to be written to.
         """
         path = Path(path).resolve()
         if not (path / PROJECT_DATABASE).is_file():
@@ -127,39 +117,13 @@ class Project:
     ) -> None:
         self.close()
 
-    # Pictures -------------------------------------------------------------------------------------
+    def add_pictures(self, images: Images, progress: Progress | None = None) -> tuple[PictureRecord, ...]:
+        """Add those of a folder's pictures, or of some paths, that the project doesn't have yet: all or none.
 
-    @property
-    def pictures(self) -> tuple[PictureRecord, ...]:
-        """All pictures, by name."""
-        return self._pictures
-
-    def picture(self, name: str) -> PictureRecord:
-        """Return the picture of this name or file name.
-
-        Raises
-        ------
-        ProjectError
-            If there is none.
-        """
-        by_name = {record.name: record for record in self._pictures}
-        for word in (name, Path(name).stem):
-            if word in by_name:
-                return by_name[word]
-        raise ProjectError(f"The project has no picture {name!r}.", f"It has {len(by_name)} others.")
-
-    def open_picture(self, record: PictureRecord) -> Picture:
-        """Return the pixels of a picture.
-
-        Raises
-        ------
-        ProjectError
-            If the file was moved, or replaced by one of another size.
-        """
-        return pictures.open_record(record)
-
-    def add_pictures(self, folder: Path | str, progress: Progress | None = None) -> tuple[PictureRecord, ...]:
-        """Add the pictures of a folder that the project doesn't have yet, all or none; the new records.
+        Returns
+        -------
+        tuple of PictureRecord
+            The new ones.
 
         Raises
         ------
@@ -168,12 +132,12 @@ class Project:
         ProjectError
             If a new picture has the name of another that the project has.
         """
-        fresh = pictures.new_pictures(self._pictures, list_pictures(folder))
+        fresh = pictures.new_pictures(self._pictures, pictures.chosen_pictures(images))
         checked = pictures.check_pictures(fresh, progress)
         with self._database.transaction():
             pictures.insert_pictures(self._database, self.path.parent, checked)
-        known = {record.id for record in self._pictures}
-        self._reload()
+        known = set(self._by_id)
+        self._reload_pictures()
         return tuple(record for record in self._pictures if record.id not in known)
 
     def relink(self, folder: Path | str) -> int:
@@ -185,190 +149,5 @@ class Project:
             If the folder isn't there.
         """
         found = pictures.relink_pictures(self._database, self.path.parent, Path(folder))
-        self._reload()
+        self._reload_pictures()
         return found
-
-    # Classes --------------------------------------------------------------------------------------
-
-    @property
-    def classes(self) -> ClassTable:
-        """The class table; a class's place in it is its label code."""
-        return self._classes
-
-    def add_class(self, name: str, color: tuple[int, int, int] | None = None) -> int:
-        """Add a class at the end; its index. Can be undone.
-
-        Raises
-        ------
-        ClassError
-            If the name is empty or taken, or the table is full.
-        """
-        index = len(self._classes)
-        self._edit_class(index, ClassInfo(name, color or default_color(index)), f"Add class {name}")
-        return index
-
-    def rename_class(self, index: int, name: str) -> None:
-        """Give a class another name; its marks stay its own. Can be undone.
-
-        Raises
-        ------
-        ClassError
-            If there is no such class, or the name is empty or taken.
-        """
-        old = self._classes.classes[self._classes.index(index)]
-        self._edit_class(index, ClassInfo(name, old.color), f"Rename class {old.name} to {name}")
-
-    def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
-        """Give a class another colour (red, green, blue in 0..255). Can be undone.
-
-        Raises
-        ------
-        ClassError
-            If there is no such class, or the colour is out of range.
-        """
-        old = self._classes.classes[self._classes.index(index)]
-        self._edit_class(index, ClassInfo(old.name, color), f"Recolour class {old.name}")
-
-    def _edit_class(self, index: int, info: ClassInfo, note: str) -> None:
-        class_table.check_edit(self._classes, index, info)
-        with self._database.transaction():
-            event = history.new_action(self._database, "class", note)
-            class_table.change_class(self._database, event, index, info)
-        self._reload()
-
-    # Marks and their history ----------------------------------------------------------------------
-
-    def add_marks(self, marks: Mapping[int, Sequence[Mark]], note: str) -> tuple[int, ...]:
-        """Add marks as one step of the history, on the disk when this returns.
-
-        Parameters
-        ----------
-        marks : mapping
-            Picture id to its new marks.
-        note : str
-            What the user did, in words.
-
-        Returns
-        -------
-        tuple of int
-            Ids of the new marks, in the order given. Empty, and no step, if there are none.
-
-        Raises
-        ------
-        MarkError
-            If there is no such picture or class, or a point or patch doesn't lie in its picture. Nothing was
-            added.
-        """
-        by_id = {record.id: record for record in self._pictures}
-        return mark_store.add_marks(self._database, by_id, marks, note)
-
-    def remove_marks(self, ids: Iterable[int], note: str = "Remove marks") -> None:
-        """Take marks away as one step of the history.
-
-        Raises
-        ------
-        MarkError
-            If one isn't there. Nothing was removed.
-        """
-        mark_store.remove_marks(self._database, ids, note)
-
-    def marks(self, picture_id: int) -> dict[int, Mark]:
-        """Return marks of a picture by id, in the order they were made."""
-        return mark_store.load_marks(self._database, picture_id)
-
-    def marked_pictures(self) -> tuple[PictureRecord, ...]:
-        """Pictures that have at least one mark, by name."""
-        marked = mark_store.marked_pictures(self._database)
-        return tuple(record for record in self._pictures if record.id in marked)
-
-    def mark_counts(self) -> tuple[int, ...]:
-        """How many marks speak of each class, in the order of the class table."""
-        return mark_store.mark_counts(self._database)
-
-    def weak_labels(self, record: PictureRecord, point_radius: float = 3.0) -> npt.NDArray[np.uint8]:
-        """Return a picture's marks as a label map (H, W), uint8. See ``rasterize``."""
-        marks = self.marks(record.id).values()
-        return rasterize(marks, (record.height, record.width), len(self._classes), point_radius)
-
-    def tags(self, record: PictureRecord) -> npt.NDArray[np.bool_]:
-        """Which classes a picture is known to hold, (K,), bool. See ``tag_vector``."""
-        marks = tuple(self.marks(record.id).values())
-        labels = rasterize(marks, (record.height, record.width), len(self._classes))
-        return tag_vector(marks, labels, len(self._classes))
-
-    def undo(self) -> HistoryEntry | None:
-        """Take the latest step back, of marks or classes; that step, or None if there is none left."""
-        entry = history.undo(self._database)
-        self._reload()
-        return entry
-
-    def redo(self) -> HistoryEntry | None:
-        """Do the step again that was undone last; that step, or None if there is none."""
-        entry = history.redo(self._database)
-        self._reload()
-        return entry
-
-    def history(self) -> tuple[HistoryEntry, ...]:
-        """Everything that was done, undone and redone, oldest first."""
-        return history.entries(self._database)
-
-    # Runs and folders -----------------------------------------------------------------------------
-
-    @property
-    def runs_folder(self) -> Path:
-        """Holds a folder for each run."""
-        return self.path / "runs"
-
-    @property
-    def predictions_folder(self) -> Path:
-        """Holds an index PNG for each predicted picture."""
-        return self.path / "predictions"
-
-    @property
-    def cache_folder(self) -> Path:
-        """Holds what can be computed again: may be deleted at any time, so make it before use."""
-        return self.path / "cache"
-
-    def new_run(self, config: Mapping[str, Any]) -> Run:
-        """Begin a training run: a row, a folder, and its config.json.
-
-        Raises
-        ------
-        ConfigError
-            If the configuration doesn't go into JSON.
-        """
-        if not self.writable:  # before the folder is made
-            raise ProjectError(f"{self.path} is open for reading only.", "Open the project for writing.")
-        return runs.new_run(self._database, self.runs_folder, config)
-
-    def runs(self) -> tuple[Run, ...]:
-        """All runs, oldest first."""
-        return runs.load_runs(self._database, self.runs_folder)
-
-    def set_run_state(self, run_id: str, state: RunState) -> None:
-        """Say how a run stands: running, finished, stopped or failed.
-
-        Raises
-        ------
-        ProjectError
-            If there is no such run or state.
-        """
-        runs.set_run_state(self._database, run_id, state)
-
-    def current_run(self) -> Run | None:
-        """Return the run whose model the project uses, or None."""
-        return runs.current_run(self._database, self.runs_folder)
-
-    def set_current_run(self, run_id: str) -> None:
-        """Choose the run whose model the project uses.
-
-        Raises
-        ------
-        ProjectError
-            If there is no such run.
-        """
-        runs.set_current_run(self._database, run_id)
-
-    def _reload(self) -> None:
-        self._pictures = pictures.load_pictures(self._database, self.path.parent)
-        self._classes = class_table.load_classes(self._database)

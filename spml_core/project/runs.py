@@ -4,21 +4,62 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from spml_core.classes import MAX_CLASSES
 from spml_core.errors import ConfigError, ProjectError
 from spml_core.io import json_line, storage_errors, write_atomic
 from spml_core.project.database import Database
 from spml_core.project.history import now
+from spml_core.project.schema import OLD_RUN_CLASSES
 
 RunState = Literal["running", "finished", "stopped", "failed"]
 RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 
+FACTS_FILE = "facts.json"
+"""What a run started from, in its folder."""
+
 _RUN_ID = re.compile(r"run-[0-9]{4,9}")
 _CURRENT = "current_run"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run started from.
+
+    Parameters
+    ----------
+    class_ids : tuple of int
+        Ids of the project's classes then: its label code i was class ``class_ids[i]``.
+    marks : int
+        Marks that were shown.
+    marked_pictures, pictures : int
+        Pictures with a mark, and all.
+    """
+
+    class_ids: tuple[int, ...]
+    marks: int
+    marked_pictures: int
+    pictures: int
+
+
+@dataclass(frozen=True)
+class FinishedMetrics:
+    """How a run ended.
+
+    Parameters
+    ----------
+    held_back_score : float or None
+        Mean IoU (0..1) on marks that were kept out.
+    seconds : float
+        What training took.
+    """
+
+    held_back_score: float | None
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -30,7 +71,7 @@ class Run:
     id : str
         ``run-0001`` and so on.
     folder : Path
-        Holds config.json, metrics.jsonl, the model and checkpoints.
+        Holds config.json, facts.json, metrics.jsonl, the model and checkpoints.
     created : str
         ISO 8601, UTC.
     state : str
@@ -60,6 +101,38 @@ class Run:
             raise ProjectError(f"{path} is no JSON object.", "Train anew.")
         return config
 
+    @property
+    def facts(self) -> RunFacts | None:
+        """What the run started from; None of a run of an older program, or if facts.json is damaged."""
+        try:
+            facts = json.loads((self.folder / FACTS_FILE).read_text(encoding="utf-8"))
+            ids = tuple(_whole(number) for number in facts["class_ids"])[:MAX_CLASSES]
+            return RunFacts(ids, *(_whole(facts[key]) for key in ("marks", "marked_pictures", "pictures")))
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            RecursionError,
+        ):  # a model without them can still be used
+            return None
+
+    @property
+    def class_ids(self) -> tuple[int, ...] | None:
+        """Ids of the project's classes when the run was made, in the order of its label codes; or None."""
+        facts = self.facts
+        return None if facts is None else facts.class_ids
+
+    @property
+    def finished_metrics(self) -> FinishedMetrics | None:
+        """How the run ended, by the last such line of metrics.jsonl; None if there is none yet."""
+        for line in reversed(self._metrics_lines()):
+            if b'"finished"' in line:
+                event = json.loads(line)
+                if event.get("event") == "finished":
+                    return FinishedMetrics(event.get("held_back_score"), float(event["seconds"]))
+        return None
+
     def append_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write one line to metrics.jsonl, and flush it. NaN and infinities become null.
 
@@ -77,15 +150,16 @@ class Run:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of metrics.jsonl; one that a kill cut short is left out."""
+        return [json.loads(line) for line in self._metrics_lines()]
+
+    def _metrics_lines(self) -> list[bytes]:
         path = self.folder / "metrics.jsonl"
         if not path.is_file():
             return []
-        return [
-            json.loads(line) for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")
-        ]
+        return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any]) -> Run:
+def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any], facts: RunFacts) -> Run:
     """Make a run's folder, then its row: every run in the database has its folder."""
     try:
         text = json.dumps(config, indent=1, allow_nan=False)
@@ -99,6 +173,7 @@ def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any]) ->
     with storage_errors(run.folder):
         run.folder.mkdir(parents=True)
     write_atomic(run.folder / "config.json", (text + "\n").encode())
+    write_atomic(run.folder / FACTS_FILE, (json.dumps(asdict(facts), indent=1) + "\n").encode())
     with database.transaction():
         database.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", (number, run.id, run.created, run.state))
     return run
@@ -108,6 +183,12 @@ def load_runs(database: Database, runs_folder: Path) -> tuple[Run, ...]:
     """All runs, oldest first."""
     rows = database.rows("SELECT id, created, state FROM runs ORDER BY number")
     return tuple(Run(key, runs_folder / _checked(key), created, state) for key, created, state in rows)
+
+
+def load_run(database: Database, runs_folder: Path, key: str) -> Run:
+    """Return the run of this id."""
+    _require(database, key)
+    return next(run for run in load_runs(database, runs_folder) if run.id == key)
 
 
 def set_run_state(database: Database, key: str, state: RunState) -> None:
@@ -137,6 +218,14 @@ def set_current_run(database: Database, key: str) -> None:
     database.set_meta(_CURRENT, key)
 
 
+def class_ids_of(database: Database, run: Run, today: Sequence[int]) -> tuple[int, ...]:
+    """Ids of the classes a run was made with; of a run that didn't keep them, those that are likeliest."""
+    if run.class_ids is not None:
+        return run.class_ids
+    kept = database.meta(OLD_RUN_CLASSES)
+    return tuple(today if kept is None else json.loads(kept))[:MAX_CLASSES]
+
+
 def _require(database: Database, key: str) -> None:
     if database.value("SELECT id FROM runs WHERE id = ?", (_checked(key),)) is None:
         raise ProjectError(f"There is no run {key!r}.", "List the project's runs.")
@@ -147,6 +236,12 @@ def _checked(key: str) -> str:
     if not isinstance(key, str) or not _RUN_ID.fullmatch(key):
         raise ProjectError(f"{key!r} is no run id.", "Run ids look like run-0001.")
     return key
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise TypeError(value)
 
 
 def _drop_torn_line(file: Any) -> None:

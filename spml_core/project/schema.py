@@ -4,13 +4,14 @@
 classes, and each undo and redo. ``event_state``, ``marks.active`` and ``classes`` are what follows from it,
 kept so that reading is quick.
 
-A class keeps its id for life; ``position`` is its label code, NULL once it is out of the table. A mark's
-payload counts its classes by rank, and ``mark_classes`` tells which class each rank is: renumbering or
-merging classes rewrites no raster.
+A class keeps its id for life; ``position`` is its label code, NULL once it is out of the table: undone,
+deleted, or merged into the class that ``merged_into`` names. A mark's payload counts its classes by rank, and
+``mark_classes`` tells which class each rank is: renumbering, merging or deleting classes rewrites no raster.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
@@ -18,6 +19,10 @@ from spml_core.errors import ProjectError
 
 APPLICATION_ID = 0x53504D4C
 """``SPML`` in ASCII, in the header of the database file: tells a project from any other SQLite file."""
+
+OLD_RUN_CLASSES = "classes_of_version_1"
+"""Key in ``meta``: JSON list of the ids of the classes, in order, that a version-1 project had. Its runs didn't
+keep theirs, but then classes could only be added at the end."""
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
@@ -86,9 +91,35 @@ def _to_version_1(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+_VERSION_2 = (
+    "ALTER TABLE classes ADD COLUMN merged_into INTEGER REFERENCES classes (id)",
+    # A copy of what the payload says: reviewed pictures are found without reading rasters.
+    """ALTER TABLE marks ADD COLUMN accepted TEXT NOT NULL DEFAULT ''
+        CHECK (accepted IN ('', 'class', 'picture'))""",
+    "CREATE INDEX marks_reviewing ON marks (picture) WHERE accepted = 'picture' AND active = 1",
+    # Few marks are taken back: of each class, all are counted but those.
+    "CREATE INDEX marks_taken_back ON marks (id) WHERE active = 0",
+    # Undo out of order asks who else changed a mark, redo which undo came last.
+    "CREATE INDEX mark_changes_by_mark ON mark_changes (mark, event)",
+    "CREATE INDEX events_by_target ON events (target) WHERE target IS NOT NULL",
+)
+
+
+def _to_version_2(connection: sqlite3.Connection) -> None:
+    for statement in _VERSION_2:
+        connection.execute(statement)
+    rows = connection.execute(
+        "SELECT id FROM classes WHERE position IS NOT NULL ORDER BY position"
+    ).fetchall()
+    if rows:  # else the project is only just being made
+        connection.execute(
+            "INSERT INTO meta VALUES (?, ?)", (OLD_RUN_CLASSES, json.dumps([number for (number,) in rows]))
+        )
+
+
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (_to_version_1,)
+MIGRATIONS: tuple[Migration, ...] = (_to_version_1, _to_version_2)
 """Step i turns version i into version i + 1. A new project goes through all of them."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

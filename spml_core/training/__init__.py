@@ -1,5 +1,9 @@
 """The training loop and its events."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from spml_core.training.events import (
     CheckpointSaved,
     Event,
@@ -8,8 +12,10 @@ from spml_core.training.events import (
     StepDone,
     Warned,
 )
-from spml_core.training.loop import train
 from spml_core.training.training_set import TrainingPicture, TrainingSet
+
+if TYPE_CHECKING:
+    from spml_core.training.loop import train
 
 __all__ = [
     "CheckpointSaved",
@@ -22,3 +28,12 @@ __all__ = [
     "Warned",
     "train",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the loop, and torch with it, only when it is asked for: the window hears events without it."""
+    if name == "train":
+        from spml_core.training.loop import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

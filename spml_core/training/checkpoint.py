@@ -32,6 +32,8 @@ class Progress:
         Time spent so far.
     pictures : tuple of str
         The pictures whose features were read, in order.
+    sizes, marks : tuple of int
+        Sampled cells of each picture, and a digest of its marks; empty in checkpoints of older versions.
     per_class : int
         Marked cells kept of each class in a picture.
     color_strength : float
@@ -48,6 +50,8 @@ class Progress:
     color_strength: float
     held_back_score: float | None
     generator: dict[str, Any]
+    sizes: tuple[int, ...] = ()
+    marks: tuple[int, ...] = ()
 
 
 def save_checkpoint(
@@ -110,7 +114,8 @@ class Checkpoint:
             raise TrainingError(
                 f"The checkpoint {path} is damaged ({error}).", "Train without --resume to begin anew."
             ) from error
-        return cls(Progress(**(values | {"pictures": tuple(values["pictures"])})), tensors)
+        listed = {name: tuple(values.get(name, ())) for name in ("pictures", "sizes", "marks")}
+        return cls(Progress(**(values | listed)), tensors)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Tensors whose name begins with ``prefix`` and a dot, without it."""

@@ -51,6 +51,7 @@ def choose_color_strength(
     *,
     seed: int,
     keep_going: Callable[[], bool] = lambda: True,
+    beat: Callable[[], object] = lambda: None,
 ) -> Choice:
     """Choose the colour model's strength by cross-validation over pictures.
 
@@ -70,9 +71,11 @@ def choose_color_strength(
         Deals the pictures to the folds.
     keep_going : callable
         Asked between fits; once it says no, what was scored so far decides.
+    beat : callable
+        Called now and then while it lasts.
     """
     if len(samples) < _FEWEST_PICTURES:
-        return Choice(min(strengths, key=lambda s: abs(s - _STRENGTH_FOR_FEW)), None, {})
+        return _unjudged(strengths, _STRENGTH_FOR_FEW)
     rng = np.random.default_rng(seed)
     fold_of = rng.permutation(len(samples)) % _FOLDS
     counts = {s: ConfusionMatrix(num_classes) for s in strengths}
@@ -91,14 +94,24 @@ def choose_color_strength(
             logits = standardised(sample) @ weight.T + bias
             guess = torch.softmax(logits, 1).cpu().numpy()
             for strength in strengths:
+                beat()
                 _judge(sample, guess, strength, counts[strength])
         judged = True
     if not judged:
-        return Choice(min(strengths, key=lambda s: abs(s - _STRENGTH_IN_HASTE)), None, {})
+        return choice_in_haste(strengths)
     scores = {s: float(c.scores().miou) for s, c in counts.items()}
     top = max(scores.values())
     chosen = max(s for s in scores if scores[s] >= top - _TOLERANCE * top**2)
     return Choice(chosen, scores[chosen], scores)
+
+
+def choice_in_haste(strengths: Sequence[float]) -> Choice:
+    """What to take where nothing could be judged."""
+    return _unjudged(strengths, _STRENGTH_IN_HASTE)
+
+
+def _unjudged(strengths: Sequence[float], near: float) -> Choice:
+    return Choice(min(strengths, key=lambda s: abs(s - near)), None, {})
 
 
 def _some_labelled(

@@ -24,7 +24,8 @@ class StageProgress(Event):
     Attributes
     ----------
     stage : str
-        ``"features"``, ``"start"``, ``"choose"`` or ``"second"``.
+        ``"features"``, ``"start"``, ``"choose"``, ``"second"``, or ``"marks"`` where pictures are read anew because
+        their marks changed.
     done, total : int
         In the stage's own units.
     seconds_left : float

@@ -9,6 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def _look_away(weight: Tensor, bias: Tensor) -> None:
+    """Watch nothing."""
+
+
 def fit_logistic(
     features: Tensor,
     labels: Tensor,
@@ -18,6 +22,7 @@ def fit_logistic(
     max_iterations: int = 60,
     initial: tuple[Tensor, Tensor] | None = None,
     keep_going: Callable[[], bool] = lambda: True,
+    watch: Callable[[Tensor, Tensor], object] = _look_away,
 ) -> tuple[Tensor, Tensor]:
     """Minimise ``inverse_penalty * sum of cross-entropies + |weight|^2 / 2`` by L-BFGS.
 
@@ -35,7 +40,9 @@ def fit_logistic(
     initial : tuple of Tensor, optional
         Weight and bias to start from; zeros if not given.
     keep_going : callable
-        Asked before each evaluation; once it says no, the best so far is returned.
+        Asked before each iteration; once it says no, the best so far is returned.
+    watch : callable
+        Given weight and bias as they are before each iteration, and before ``keep_going`` is asked.
 
     Returns
     -------
@@ -69,6 +76,7 @@ def fit_logistic(
 
     before = float("inf")
     for _ in range(max_iterations):
+        watch(weight.detach(), bias.detach())
         if not keep_going():
             break
         now = float(optimiser.step(objective).detach())  # type: ignore[no-untyped-call]
@@ -87,7 +95,9 @@ def leading_directions(features: Tensor, count: int, seed: int) -> Tensor:
     generator = torch.Generator(device="cpu").manual_seed(seed)
     pick = torch.randperm(len(features), generator=generator)[:4000]
     taken = features[pick.to(features.device)]
-    _, _, basis = torch.linalg.svd(taken - taken.mean(0), full_matrices=False)
+    centered = taken - taken.mean(0)
+    # Eigenvectors of the scatter matrix, in ascending order: several times quicker than a singular value decomposition.
+    basis = torch.linalg.eigh(centered.T @ centered).eigenvectors.T.flip(0)[: min(count, len(taken))]
     directions = features.new_zeros(count, features.shape[1])
-    directions[: len(basis[:count])] = basis[:count]
+    directions[: len(basis)] = basis
     return directions

@@ -12,19 +12,25 @@ import torch
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
 from spml_core.labeling.refinement import Refinement
-from spml_core.labeling.trained_model import TrainedModel, build_network, network_state
+from spml_core.labeling.trained_model import TrainedModel, build_network
 from spml_core.models import SegmentationNetwork
 from spml_core.relations import MemoryBank
 from spml_core.training.bank import build_bank
-from spml_core.training.checkpoint import Checkpoint, Progress, save_checkpoint
+from spml_core.training.checkpoint import Checkpoint
+from spml_core.training.choosing import choice_in_haste
+from spml_core.training.continuing import EarlierModel, earlier_bank, obstacle, take_over
 from spml_core.training.events import CheckpointSaved, Event, Finished, StepDone, Warned
-from spml_core.training.preparation import Prepared, prepare, refresh, reread
-from spml_core.training.schedule import Clock, StepPlan, poly
+from spml_core.training.preparation import Prepared, prepare, prepare_again
+from spml_core.training.pulse import Pulse, Supervision
+from spml_core.training.recording import Recorder
+from spml_core.training.schedule import Clock, Epochs, StepPlan, poly
 from spml_core.training.sources import CachedPixels, CropPixels, PixelSource
 from spml_core.training.step import losses, make_optimiser
+from spml_core.training.teaching import follow_marks
 from spml_core.training.training_set import TrainingSet, check_training_set
 
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
+_SECONDS_FOR_BANK = 1.0  # where training is to end at once
 
 
 def train(
@@ -35,6 +41,8 @@ def train(
     resume: bool = False,
     should_stop: Callable[[], bool] = lambda: False,
     started: float | None = None,
+    earlier: EarlierModel | None = None,
+    supervision: Supervision | None = None,
 ) -> Generator[Event, None, TrainedModel]:
     """Learn a segmentation from weak marks.
 
@@ -51,9 +59,14 @@ def train(
     resume : bool
         Whether to go on from the checkpoint in ``folder``.
     should_stop : callable
-        Asked after every step; once it says yes, training ends early with a usable model.
+        Asked after every step, and in between; once it says yes, training ends early with a usable model. The time it
+        takes to answer doesn't count.
     started : float, optional
         When the time budget began to run, by :func:`time.monotonic`; now if not given.
+    earlier : EarlierModel, optional
+        Where to start instead of from nothing. Not looked at on a resume.
+    supervision : Supervision, optional
+        Previews, pauses and new marks.
 
     Yields
     ------
@@ -67,6 +80,8 @@ def train(
     ------
     TrainingError
         If there is nothing to learn from, or nothing to resume.
+    StoppedEarlyError
+        A TrainingError: if it was to stop at once before there was a model.
     DeviceError
         If the asked-for device isn't there.
     StorageError
@@ -79,15 +94,32 @@ def train(
     """
     for message in check_training_set(training_set):
         yield Warned(message)
+    supervision = supervision or Supervision()
     checkpoint = Checkpoint.load(folder) if resume and folder is not None else None
     clock = Clock(config.max_seconds, (checkpoint.progress.seconds if checkpoint else 0.0) + _since(started))
     rng = np.random.default_rng(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     network = build_network(config, training_set.num_classes).to(find_device(config.device))
-    if checkpoint is None:
-        prepared = yield from prepare(network, training_set, config, clock, rng, should_stop)
+    refinement = Refinement(
+        config.regions, color_strength=choice_in_haste(config.color_strengths).color_strength
+    )
+    pulse = Pulse(network, clock, should_stop, supervision, refinement)
+    if checkpoint is not None:
+        network.load_state_dict(checkpoint.part("network"), strict=False)
+        tolerant = supervision.changed is not None
+        prepared = yield from prepare_again(
+            network, training_set, config, clock, checkpoint, pulse, tolerant=tolerant
+        )
     else:
-        prepared = yield from reread(network, training_set, config, clock, checkpoint)
+        if earlier is not None and (reason := obstacle(earlier, config, network.num_classes)):
+            yield Warned(f"Training begins anew, since it can't go on from the earlier model: {reason}.")
+            earlier = None
+        if earlier is not None:
+            take_over(network, earlier, config)
+            pulse.refinement = earlier.model.refinement
+        prepared = yield from prepare(
+            network, training_set, config, clock, rng, pulse, onwards=earlier is not None
+        )
     optimiser = make_optimiser(network, config)
     memory = MemoryBank()
     step = 0
@@ -95,44 +127,28 @@ def train(
     if checkpoint is not None:
         checkpoint.restore(network, optimiser, memory, generator, rng)
         step, plan.total = checkpoint.progress.step, checkpoint.progress.total
-    source = _source(network, training_set, prepared, config)
-
-    def snapshot() -> None:
-        if folder is None:
-            return
-        model.save(folder)
-        # What was cut short in the preparation couldn't go on exactly: resuming it means beginning anew.
-        if not prepared.cut_short:
-            progress = Progress(
-                step,
-                plan.total,
-                clock.spent,
-                prepared.names,
-                prepared.per_class,
-                prepared.choice.color_strength,
-                prepared.choice.score,
-                dict(rng.bit_generator.state),
-            )
-            save_checkpoint(
-                folder,
-                progress,
-                prepared.labels,
-                network_state(network, config),
-                optimiser,
-                memory,
-                generator,
-            )
-
+    pulse.show_network()
+    strength = prepared.choice.color_strength
     model = TrainedModel(
-        network,
-        Refinement(config.regions, color_strength=prepared.choice.color_strength),
-        training_set.class_names,
-        config,
+        network, Refinement(config.regions, color_strength=strength), training_set.class_names, config
     )
+    recorder = Recorder(folder, model, prepared, optimiser, memory, generator, rng)
     if checkpoint is None:
-        snapshot()
+        recorder.save(step, plan.total)
     saved = time.monotonic()
-    while step < plan.total and not should_stop():
+    source = _source(network, prepared, config)
+    epochs = Epochs(len(prepared.cache), config.batch)
+    new = prepared.changed
+    while step < plan.total and pulse.beat():
+        if supervision.changed is not None and epochs.ends(step):
+            pictures = supervision.changed()
+            if new or pictures:
+                yield from follow_marks(network, prepared.reader, prepared.cache, pictures, new, strength)
+                new = ()
+                source = _source(network, prepared, config)
+                epochs = Epochs(len(prepared.cache), config.batch)
+                epochs.begin(step)
+                continue
         began = time.monotonic()
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * poly(step, plan.total)
@@ -141,18 +157,17 @@ def train(
         terms["total"].backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         step += 1
+        pulse.step = step
         plan.took(step, time.monotonic() - began)
         yield StepDone(
             step, plan.total, {k: float(v.detach()) for k, v in terms.items()}, plan.seconds_left(step)
         )
         if folder is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
-            snapshot()
+            recorder.save(step, plan.total)
             saved = time.monotonic()
             yield CheckpointSaved(step, str(folder))
-    samples = refresh(network, training_set, prepared, config) if config.fine_tune else prepared.samples
-    model.bank = build_bank(network, samples)
-    model.bank_pictures = prepared.names
-    snapshot()
+    _give_bank(model, prepared, pulse, earlier)
+    recorder.save(step, plan.total)
     yield Finished(step, clock.spent, step < plan.total or prepared.cut_short, prepared.choice.score)
     return model
 
@@ -161,11 +176,23 @@ def _since(started: float | None) -> float:
     return 0.0 if started is None else time.monotonic() - started
 
 
-def _source(
-    network: SegmentationNetwork, training_set: TrainingSet, prepared: Prepared, config: TrainConfig
-) -> PixelSource:
+def _source(network: SegmentationNetwork, prepared: Prepared, config: TrainConfig) -> PixelSource:
+    cached = prepared.cache.marked_first
+    samples, num_marked = [c.taught for c in cached], prepared.cache.num_marked
     if config.fine_tune:
-        by_name = {picture.name: picture for picture in training_set.pictures}
-        pictures = [by_name[name] for name in prepared.names]
-        return CropPixels(network, pictures, prepared.samples, prepared.num_marked, config)
-    return CachedPixels(network, prepared.samples, prepared.num_marked, config)
+        return CropPixels(network, [c.picture for c in cached], samples, num_marked, config)
+    return CachedPixels(network, samples, num_marked, config)
+
+
+def _give_bank(model: TrainedModel, prepared: Prepared, pulse: Pulse, earlier: EarlierModel | None) -> None:
+    """Give the model its retrieval bank; one of fewer pictures if training is to end at once."""
+    cached = prepared.cache.marked_first
+    model.bank_pictures = tuple(c.picture.name for c in cached)
+    if pulse.at_once and prepared.cut_short and earlier is not None:
+        model.bank, model.bank_pictures = earlier_bank(model.network, earlier)
+        return
+    samples = (
+        prepared.reader.refresh(prepared.cache) if model.config.fine_tune else [c.taught for c in cached]
+    )
+    until = time.monotonic() + _SECONDS_FOR_BANK
+    model.bank = build_bank(model.network, samples, lambda: pulse.at_once and time.monotonic() > until)

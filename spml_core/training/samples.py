@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +67,7 @@ def sample_picture(
     per_class: int,
     regions: tuple[int, ...],
     rng: np.random.Generator,
+    beat: Callable[[], object] = lambda: None,
 ) -> PictureSample:
     """Compute a picture's features and keep some cells of them.
 
@@ -80,6 +82,8 @@ def sample_picture(
     regions : tuple of int
         Cuts of the over-segmentation of each window.
     rng : Generator
+    beat : callable
+        Called now and then while it lasts.
     """
     rgb = picture.rgb()
     num_classes = network.num_classes
@@ -100,7 +104,9 @@ def sample_picture(
         code = labels[rows, columns]
         flat, fair = _choose_cells(code.reshape(-1), draw // len(windows), per_class, num_classes, rng)
         y, x = np.divmod(flat, code.shape[1])
+        beat()
         features.append(window_features(network, rgb, window)[y, x].half().cpu())
+        beat()
         positions.append(np.stack([y + rows.start, x + columns.start], axis=1))
         codes.append(code[y, x])
         middle = (

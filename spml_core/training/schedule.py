@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _WARM_UP = 10
 _POWER = 0.9
+_LONGEST_EPOCH = 3.0  # seconds
 
 
 def poly(step: int, total: int, *, warm_up: int = _WARM_UP, power: float = _POWER) -> float:
@@ -49,6 +51,47 @@ class Clock:
     def left(self) -> float:
         """Seconds until the budget is used up; negative afterwards."""
         return self.budget - self.spent
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Don't count what happens inside."""
+        began = self._now()
+        try:
+            yield
+        finally:
+            self._start += self._now() - began
+
+
+class Epochs:
+    """When a pass over the cached pictures ends.
+
+    A pass that takes long ends after three seconds, so that new marks don't wait for it.
+
+    Parameters
+    ----------
+    pictures, batch : int
+        In the cache, and in a step.
+    now : callable
+        Clock to read, in seconds.
+    """
+
+    def __init__(self, pictures: int, batch: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._steps = math.ceil(pictures / batch)
+        self._now = now
+        self._began: tuple[int, float] | None = None
+
+    def ends(self, step: int) -> bool:
+        """Whether a new pass begins after ``step`` steps; so it does before the first step that is asked about."""
+        if self._began is not None:
+            first, since = self._began
+            if step - first < self._steps and self._now() - since < _LONGEST_EPOCH:
+                return False
+        self.begin(step)
+        return True
+
+    def begin(self, step: int) -> None:
+        """A pass begins now."""
+        self._began = step, self._now()
 
 
 class StepPlan:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from spml_core.config import TrainConfig
 from spml_core.errors import ProjectError
 from spml_core.labeling.inference import ArrayPixels, label_picture, label_windows
 from spml_core.labeling.refinement import Refinement
+from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.labeling.trained_model import TrainedModel, build_network
 from spml_core.models import Pyramid
 
@@ -68,6 +71,36 @@ def test_model_round_trip(model, tmp_path):
         assert torch.equal(tensor, again.network.state_dict()[name])
 
 
+def with_bank(model):
+    generator = torch.Generator().manual_seed(0)
+    bank = RetrievalBank(
+        torch.randn(5, 8, generator=generator),
+        torch.tensor([0, 1, 2, 0, 1]),
+        torch.tensor([0, 0, 1, 1, 1]),
+        torch.arange(5),
+        3,
+        torch.arange(10).reshape(5, 2),
+    )
+    return replace(model, bank=bank, bank_pictures=("left", "right"))
+
+
+def test_bank_round_trip(model, tmp_path):
+    with_bank(model).save(tmp_path)
+    again = TrainedModel.load(tmp_path)
+    assert again.bank_pictures == ("left", "right")
+    for part in ("prototypes", "labels", "pictures", "segments", "places"):
+        assert torch.equal(getattr(again.bank, part), getattr(with_bank(model).bank, part))
+
+
+def test_model_of_format_1_has_a_bank_without_places(model, tmp_path):
+    old = with_bank(model)
+    replace(old, bank=replace(old.bank, places=None)).save(tmp_path)
+    about = tmp_path / "model.json"
+    about.write_text(about.read_text().replace('"format": 2', '"format": 1'))
+    again = TrainedModel.load(tmp_path)
+    assert again.bank.places is None and len(again.bank) == 5
+
+
 def test_frozen_backbone_is_not_stored(model, tmp_path):
     model.save(tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_size < 1_000_000
@@ -82,7 +115,7 @@ def test_damaged_model_is_one_clear_error(model, tmp_path, damage):
     elif damage == "cut":
         weights.write_bytes(weights.read_bytes()[:50])
     elif damage == "newer":
-        about.write_text(about.read_text().replace('"format": 1', '"format": 99'))
+        about.write_text(about.read_text().replace('"format": 2', '"format": 99'))
     else:
         about.write_text("{")
     with pytest.raises(ProjectError, match=str(tmp_path)):

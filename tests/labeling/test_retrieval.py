@@ -9,7 +9,7 @@ import torch
 
 from spml_core.errors import ConfigError
 from spml_core.labeling import retrieval
-from spml_core.labeling.retrieval import RetrievalBank
+from spml_core.labeling.retrieval import RetrievalBank, central_rows
 from spml_core.segments import normalize
 
 
@@ -91,3 +91,31 @@ def test_a_bank_checks_itself() -> None:
         RetrievalBank(unit(2), torch.tensor([0, 9]), torch.zeros(2).long(), torch.arange(2), 3)
     with pytest.raises(ConfigError, match="lengths"):
         RetrievalBank(unit(2), torch.tensor([0]), torch.zeros(2).long(), torch.arange(2), 3)
+
+
+def test_places_go_with_their_segments() -> None:
+    embeddings, segments = unit(40), torch.arange(40) % 4
+    labels = torch.tensor([0, 3, 255, 1]).repeat(10)
+    places = torch.arange(8).reshape(4, 2)
+    b = RetrievalBank.from_picture(embeddings, segments, labels, num_classes=3, places=places)
+    assert b.places is not None and b.places.tolist() == [[0, 1], [6, 7]]
+    both = RetrievalBank.join([b, b])
+    assert both.places is not None and both.places.tolist() == [[0, 1], [6, 7], [0, 1], [6, 7]]
+    assert RetrievalBank.join([b, bank(classes=3)]).places is None
+    with pytest.raises(ConfigError, match="lengths"):
+        RetrievalBank(unit(2), torch.zeros(2).long(), torch.zeros(2).long(), torch.arange(2), 3, places)
+
+
+def test_central_rows_equal_the_loop() -> None:
+    draw = torch.Generator().manual_seed(3)
+    positions = torch.randint(0, 30, (200, 2), generator=draw)
+    segments = torch.cat([torch.arange(12), torch.randint(0, 12, (188,), generator=draw)])
+    preferred = torch.rand(200, generator=draw) < 0.05
+    rows = central_rows(positions, segments, 12, preferred)
+    assert len(set(segments[preferred].tolist())) < 12  # both kinds of segments
+    for segment in range(12):
+        mine = [i for i in range(200) if segments[i] == segment]
+        mine = [i for i in mine if preferred[i]] or mine
+        middle = positions[mine].double().mean(0)
+        distances = [float((positions[i] - middle).square().sum()) for i in mine]
+        assert int(rows[segment]) == mine[distances.index(min(distances))]

@@ -1,0 +1,6 @@
+"""``python -m spml_core.cli`` is ``spml``."""
+
+from spml_core.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,112 @@
+"""``spml export``: masks for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spml_core.cli.failures import guarded
+from spml_core.cli.options import Json, ProjectPath
+from spml_core.cli.output import Output
+from spml_core.cli.progress import ProgressBar
+
+
+@guarded
+def export(
+    project: ProjectPath,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="index-png, coco, yolo-seg, tiff, ome-zarr or overlay.", show_default=False
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.", show_default=False)],
+    reviewed: Annotated[bool, typer.Option("--reviewed", help="Only pictures accepted as reviewed.")] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Another run than the current one.", show_default=False),
+    ] = None,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Class that is no object; the one called background unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    palette: Annotated[str, typer.Option(metavar="NAME", help="Of index PNGs: voc or project.")] = "voc",
+    masks: Annotated[
+        str,
+        typer.Option(metavar="KIND", help="Of COCO: auto (run lengths only for holes), polygons or rle."),
+    ] = "auto",
+    min_area: Annotated[
+        int, typer.Option(metavar="N", help="Leave out COCO and YOLO instances below N pixels.")
+    ] = 1,
+    copy_images: Annotated[
+        bool | None,
+        typer.Option(
+            "--copy-images/--no-copy-images",
+            help="Put the pictures beside COCO or YOLO labels; YOLO does unless told not to.",
+            show_default=False,
+        ),
+    ] = None,
+    opacity: Annotated[
+        float, typer.Option(metavar="X", help="Of the classes in overlays, from 0 to 1.")
+    ] = 0.4,
+    jpeg: Annotated[bool, typer.Option("--jpeg", help="Write overlays as JPEG.")] = False,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps, for what must be predicted first.")
+    ] = "auto",
+    json: Json = False,
+) -> None:
+    """Write reviewed masks, and predictions of all other pictures, for other programs."""
+    from spml_core.engine.export import ExportOptions, export_project, finished_labels, predicted_labels
+    from spml_core.project import Project
+
+    output = Output(json)
+    written = total = 0
+    with Project.open(project, write=False) as opened, ProgressBar() as bar:
+        choices: dict[str, Any] = {
+            "palette": palette,
+            "masks": masks,
+            "overlay_file": "jpg" if jpeg else "png",
+        }
+        options = ExportOptions(
+            background=None if background is None else opened.classes.index(background),
+            min_area=min_area,
+            copy_images=copy_images,
+            opacity=opacity,
+            **choices,
+        )
+        # Before anything was trained reviewed and imported masks alone may do.
+        trained = run is not None or opened.current_run() is not None
+        labels_of = finished_labels(
+            opened, run, predict=predicted_labels(opened, run, device) if trained else None
+        )
+        for step in export_project(
+            opened,
+            out,
+            format,
+            labels_of=labels_of,
+            only_reviewed=reviewed,
+            options=options,
+        ):
+            total = step.total
+            written += step.path is not None
+            bar.update("Exporting", step.done, total)
+            output.event(
+                {
+                    "event": "exported" if step.path is not None else "skipped",
+                    "name": step.name,
+                    "path": None if step.path is None else str(step.path),
+                }
+            )
+    missing = total - written
+    advice = (
+        f" {missing} of {total} pictures have no prediction: run spml train {project}." if missing else ""
+    )
+    output.summary(
+        f"Exported {written} pictures to {out}.{advice}", pictures=written, skipped=missing, out=str(out)
+    )

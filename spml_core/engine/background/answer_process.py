@@ -1,0 +1,46 @@
+"""The process that answers questions about pictures. The window names :func:`serve_answers` without loading torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from spml_core.engine.background.answer_queue import AnswerQueue, failure
+from spml_core.engine.background.messages import Ready
+
+_NICENESS = 5
+
+
+def serve_answers(connection: Connection, project_path: str) -> None:
+    """Answer questions about a project's pictures until the other end is closed; the target of a spawned process.
+
+    Sends :class:`Ready`, then answers :class:`Predict`, :class:`PredictAll`, :class:`FindRegions` and :class:`AskWhy`,
+    the newest of the user's first, and obeys :class:`Cancel`. The database is only read. The only files written are
+    predictions (:class:`spml_core.engine.predictions.PredictionStore`).
+
+    Parameters
+    ----------
+    connection : Connection
+        This process's end of a duplex pipe.
+    project_path : str
+        The project's folder.
+    """
+    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(max(0, _NICENESS - os.nice(0)))
+    with contextlib.suppress(OSError):  # the window may have gone while torch was loaded
+        try:
+            from spml_core.engine.background.answers import Answers, present_devices, share_the_machine
+
+            share_the_machine()
+            answers = Answers(Path(project_path))
+            connection.send(Ready(present_devices()))
+        except Exception as error:
+            connection.send(failure(error))
+            return
+        AnswerQueue(connection, answers.answer).run()

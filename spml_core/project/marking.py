@@ -1,0 +1,128 @@
+"""The part of a project that keeps its marks and the history of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from spml_core.annotations import Mark, rasterize, tag_vector
+from spml_core.project import history, mark_store
+from spml_core.project.history import HistoryEntry
+from spml_core.project.mark_store import PictureState
+from spml_core.project.opened import Opened
+from spml_core.project.pictures import PictureRecord
+
+
+class Marking(Opened):
+    """Marks, what follows from them, and one undo for marks and classes."""
+
+    def add_marks(self, marks: Mapping[int, Sequence[Mark]], note: str) -> tuple[int, ...]:
+        """Add marks as one step of the history, on the disk when this returns.
+
+        It outlives any end of the process. A power cut may take back the last steps, whole ones.
+
+        Parameters
+        ----------
+        marks : mapping
+            Picture id to its new marks.
+        note : str
+            What the user did, in words.
+
+        Returns
+        -------
+        tuple of int
+            Ids of the new marks, in the order given. Empty, and no step, if there are none.
+
+        Raises
+        ------
+        MarkError
+            If there is no such picture or class, or a point or patch doesn't lie in its picture. Nothing was
+            added.
+        """
+        return mark_store.add_marks(self._database, self._by_id, self._classes, marks, note)
+
+    def remove_marks(self, ids: Iterable[int], note: str = "Remove marks") -> None:
+        """Take marks away as one step of the history.
+
+        Raises
+        ------
+        MarkError
+            If one isn't there. Nothing was removed.
+        """
+        mark_store.remove_marks(self._database, ids, note)
+
+    def marks(self, picture_id: int) -> dict[int, Mark]:
+        """Return marks of a picture by id, in the order they were made."""
+        return mark_store.load_marks(self._database, self._classes, picture_id)
+
+    def marked_pictures(self) -> tuple[PictureRecord, ...]:
+        """Pictures that have at least one mark, by name."""
+        marked = mark_store.marked_pictures(self._database, self._classes)
+        return tuple(record for record in self._pictures if record.id in marked)
+
+    def reviewed_pictures(self) -> tuple[PictureRecord, ...]:
+        """Pictures whose whole prediction was accepted (a patch with ``accepted="picture"``), by name."""
+        reviewed = mark_store.reviewed_pictures(self._database, self._classes)
+        return tuple(record for record in self._pictures if record.id in reviewed)
+
+    def states(self) -> dict[int, PictureState]:
+        """How far each picture is, by its id: all pictures, in the order of ``pictures``. Two queries."""
+        marked = mark_store.states(self._database, self._classes)
+        untouched = PictureState(0, False)
+        return {record.id: marked.get(record.id, untouched) for record in self._pictures}
+
+    def mark_counts(self) -> tuple[int, ...]:
+        """How many marks speak of each class, in the order of the class table."""
+        return mark_store.mark_counts(self._database, self._classes)
+
+    def weak_labels(self, record: PictureRecord, point_radius: float = 3.0) -> npt.NDArray[np.uint8]:
+        """Return a picture's marks as a label map (H, W), uint8. See ``rasterize``."""
+        marks = self.marks(record.id).values()
+        return rasterize(marks, (record.height, record.width), len(self.classes), point_radius)
+
+    def tags(self, record: PictureRecord) -> npt.NDArray[np.bool_]:
+        """Which classes a picture is known to hold, (K,), bool. See ``tag_vector``."""
+        marks = tuple(self.marks(record.id).values())
+        labels = rasterize(marks, (record.height, record.width), len(self.classes))
+        return tag_vector(marks, labels, len(self.classes))
+
+    def undo(self, picture_id: int | None = None) -> HistoryEntry | None:
+        """Take a step back: the latest of all, of marks or classes, or the latest on one picture.
+
+        Parameters
+        ----------
+        picture_id : int, optional
+            Take back the latest step that changed marks of this picture and that no later step builds on:
+            none removed its marks, deleted or merged their classes. Other pictures that it changed (an
+            import) are changed back too. Edits of classes concern all pictures and build on one another:
+            they are only taken back as the latest step of all.
+
+        Returns
+        -------
+        HistoryEntry or None
+            The step, or None if there is none. Its ``pictures`` tell what to show.
+        """
+        return self._turned(history.undo(self._database, picture_id))
+
+    def redo(self) -> HistoryEntry | None:
+        """Do the step again that was undone last; that step, or None if there is none."""
+        return self._turned(history.redo(self._database))
+
+    def can_undo(self, picture_id: int | None = None) -> HistoryEntry | None:
+        """Return the step that ``undo(picture_id)`` would take back, or None; its ``note`` says what it was."""
+        return history.next_undo(self._database, picture_id)
+
+    def can_redo(self) -> HistoryEntry | None:
+        """Return the step that ``redo()`` would do again, or None; its ``note`` says what it was."""
+        return history.next_redo(self._database)
+
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """Everything that was done, undone and redone, oldest first."""
+        return history.entries(self._database)
+
+    def _turned(self, entry: HistoryEntry | None) -> HistoryEntry | None:
+        if entry is not None and entry.kind == "class":
+            self._reload_classes()
+        return entry

@@ -1,0 +1,105 @@
+"""``spml app``: napari with our docks in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import napari
+from napari.viewer import Viewer
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from spml_napari.docks.following import follow
+from spml_napari.workbench import Workbench
+
+_LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
+_RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"), ("export", "Export"))
+_TABS = ("training", "inspect", "export")
+_WIDTHS = (230, 310)
+_SIZE = (1280, 800)
+
+
+def run(project: Path | None = None) -> None:
+    """Open the window, with a project or the welcome dock, and return once it is closed."""
+    viewer = napari.Viewer(title="spml", show=False)
+    arrangement = Arrangement(viewer)
+    viewer.window.resize(*_SIZE)
+    viewer.window.show()
+    arrangement.settle()
+    if project is not None:
+        arrangement.bench.session.open(project)
+    napari.run()
+
+
+class Arrangement(QObject):
+    """Our docks in a napari window: tools and pictures left, classes and the work right, keys below.
+
+    While no project is open only the welcome dock shows.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.bench = Workbench.of(viewer)
+        self.docks: dict[str, QDockWidget] = {}
+        self._add("welcome", "Welcome", "right")
+        for name, title in _LEFT:
+            self._add(name, title, "left")
+        for name, title in _RIGHT:
+            self._add(name, title, "right")
+        self._add("keys", "Keys", "bottom")
+        self.docks["keys"].setTitleBarWidget(QWidget())
+        follow(self, {self.bench.session.project_changed: self._on_project})
+        self._on_project()
+
+    @property
+    def window(self) -> QMainWindow:
+        """The main window."""
+        window = self.docks["keys"].window()
+        if not isinstance(window, QMainWindow):
+            raise TypeError(f"The docks are in a {type(window).__name__}, not in a main window.")
+        return window
+
+    def settle(self) -> None:
+        """Give the docks their places and sizes; once the window is shown."""
+        window = self.window
+        # napari's own docks are for people who look for them in its Window menu.
+        for name in ("layer list", "layer controls"):
+            dock = window.findChild(QDockWidget, name)
+            if dock is not None:
+                dock.hide()
+        first = self.docks[_TABS[0]]
+        for name in _TABS[1:]:
+            window.tabifyDockWidget(first, self.docks[name])
+        first.raise_()
+        self._size()
+
+    def _add(self, name: str, title: str, area: str) -> None:
+        widget = self.bench.dock(name)
+        self.docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
+
+    def _on_project(self) -> None:
+        project = self.bench.session.project
+        for name, dock in self.docks.items():
+            dock.setVisible((name == "welcome") == (project is None))
+        self.viewer.title = "spml" if project is None else f"{project.path.stem} \u2013 spml"
+        if project is not None:
+            self.docks[_TABS[0]].raise_()
+            self._size()
+
+    def _size(self) -> None:
+        window = self.window
+        if self.bench.session.project is None:
+            window.resizeDocks([self.docks["welcome"]], [420], Qt.Orientation.Horizontal)
+            return
+        left, right = self.docks["pictures"], self.docks["classes"]
+        window.resizeDocks([left, right], list(_WIDTHS), Qt.Orientation.Horizontal)
+        window.resizeDocks(
+            [self.docks["tools"], left, right, self.docks[_TABS[0]]],
+            [230, 400, 200, 430],
+            Qt.Orientation.Vertical,
+        )

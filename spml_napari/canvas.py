@@ -1,0 +1,246 @@
+"""The picture and all that lies over it, in step with the session; the session hears of marks from the tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from spml_core.errors import SpmlError
+from spml_napari.docks.following import follow
+from spml_napari.layers.marks_layers import MarksLayers
+from spml_napari.layers.overlay import Overlay
+from spml_napari.layers.picture_layer import PictureLayer
+from spml_napari.layers.picture_loader import Jobs, PictureLoader, ShownPicture
+from spml_napari.layers.pointer_layer import PointerLayer
+from spml_napari.session import Session
+from spml_napari.tools.box import BoxTool
+from spml_napari.tools.controller import ToolController
+from spml_napari.tools.erase import EraseTool
+from spml_napari.tools.pick import PickTool, Regions, RegionsProvider
+from spml_napari.tools.point import PointTool
+from spml_napari.tools.scribble import ScribbleTool
+from spml_napari.tools.tool import MoveTool, PictureTool, is_inside
+from spml_napari.tools.why import WhyTool
+from spml_napari.view_state import Tool
+
+_MARGIN = 0.02
+
+
+class Canvas(QObject):
+    """Layers and tools of one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    session : Session
+    executor : Jobs
+        Decodes pictures; see :class:`spml_napari.workers.Executor`.
+    parent : QObject, optional
+
+    Attributes
+    ----------
+    regions_provider : callable
+        Returns the over-segmentation of the current picture, (h, w) int32 at the display's size, or None.
+    on_why : callable
+        Called with (y, x) when the user asks what decided a place.
+    marks : MarksLayers
+    overlay : Overlay
+    picture : PictureLayer
+    pointer : PointerLayer
+    """
+
+    cursor_moved = Signal(float, float)
+    """The cursor is over this row and column of the picture."""
+    cursor_left = Signal()
+    """The cursor isn't over the picture any more."""
+    said = Signal(str)
+    """A word for the status line."""
+    shown = Signal()
+    """The current picture is on the canvas, sharp or not."""
+
+    def __init__(self, viewer: Any, session: Session, executor: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.session = session
+        self.regions_provider: RegionsProvider = lambda: None
+        self.on_why: Callable[[float, float], object] = lambda y, x: None
+        self.loader = PictureLoader(executor, self)
+        self.picture = PictureLayer(viewer)
+        self.overlay = Overlay(session, self)
+        self.marks = MarksLayers(session.classes)
+        self.pointer = PointerLayer(session.classes)
+        self._size: tuple[int, int] | None = None
+        self._camera: tuple[Any, ...] | None = None
+        self._is_ready = False
+        self._was_inside = False
+        self.pick = PickTool(session, self, self._regions)
+        self.controller = ToolController(
+            viewer, session, self._make_tools(), lambda: self._is_ready, self.overlay.hold, self
+        )
+        self.loader.arrived.connect(self._on_arrived)
+        self.loader.failed.connect(self._on_failed)
+        viewer.mouse_move_callbacks.append(self._on_cursor)
+        follow(
+            self,
+            {
+                session.project_changed: self._on_project,
+                session.picture_changed: self._on_picture,
+                session.pictures_changed: self._on_picture_found,
+                session.marks_changed: self._on_marks,
+                session.classes_changed: self._on_classes,
+            },
+        )
+        if session.picture is not None:
+            self._on_picture()
+
+    def _make_tools(self) -> dict[Tool, PictureTool]:
+        session = self.session
+        return {
+            Tool.MOVE: MoveTool(session, self),
+            Tool.SCRIBBLE: ScribbleTool(session, self),
+            Tool.POINT: PointTool(session, self),
+            Tool.BOX: BoxTool(session, self),
+            Tool.ERASE: EraseTool(session, self),
+            Tool.PICK: self.pick,
+            Tool.WHY: WhyTool(session, self, lambda y, x: self.on_why(y, x)),
+        }
+
+    def _regions(self) -> Regions | None:
+        return self.regions_provider()
+
+    # What others ask for ------------------------------------------------------------------------------
+
+    @property
+    def pixel(self) -> float:
+        """Side of a pixel of the screen in pixels of the picture."""
+        return 1 / float(self.viewer.scene.camera.zoom)
+
+    def say(self, text: str) -> None:
+        """Show a word in the status line."""
+        self.said.emit(text)
+
+    def cancel(self) -> bool:
+        """Take a stroke in progress back; whether there was one."""
+        return self.controller.cancel()
+
+    def regions_changed(self) -> None:
+        """Tell that regions came or went: the segment under the cursor lights up."""
+        if self.session.tool is Tool.PICK:
+            self.pick.look_again()
+
+    def center_on(self, y: float, x: float) -> None:
+        """Move the picture so that a pixel is in the middle of the canvas; the zoom stays."""
+        self.viewer.scene.camera.center = (0.0, y, x)
+
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self.viewer.reset_view(layers=[self.picture.layer], margin=_MARGIN)
+        self._camera = self._camera_now()
+
+    def close(self) -> None:
+        """Leave the viewer alone from now on; its layers stay."""
+        self.controller.detach()
+        if self._on_cursor in self.viewer.mouse_move_callbacks:
+            self.viewer.mouse_move_callbacks.remove(self._on_cursor)
+        self.loader.forget()
+
+    # From the session ---------------------------------------------------------------------------------
+
+    def _on_project(self) -> None:
+        self.loader.forget()
+        self._size = None
+
+    def _on_picture(self) -> None:
+        project, record = self.session.project, self.session.picture
+        self._is_ready = False
+        self.picture.clear()
+        if project is None or record is None:
+            self._blank()
+            self.loader.want(None, None)
+            return
+        self._place_layers()
+        shrink = self.session.shrink
+        self.marks.start(record.height, record.width, shrink, self.session.marks())
+        self.pointer.start(record.height, record.width, shrink)
+        self.overlay.refresh()
+        self.loader.want(project, record)
+        self.loader.prefetch(project, self._neighbors())
+
+    def _on_picture_found(self) -> None:
+        """Pictures were added or found again: perhaps the one that couldn't be shown."""
+        project, old = self.session.project, self.session.picture
+        if project is None or old is None or self._is_ready:
+            return
+        record = next((record for record in project.pictures if record.id == old.id), None)
+        if record is not None:
+            self.loader.want(project, record)
+
+    def _on_marks(self, pictures: frozenset[int]) -> None:
+        if self.session.picture is not None and self.session.picture.id in pictures:
+            self.marks.follow(self.session.marks())
+
+    def _on_classes(self) -> None:
+        self.marks.recolor(self.session.classes)
+        self.pointer.recolor(self.session.classes)
+
+    def _neighbors(self) -> list[Any]:
+        project, record = self.session.project, self.session.picture
+        if project is None or record is None:
+            return []
+        pictures = project.pictures
+        place = next(i for i, other in enumerate(pictures) if other.id == record.id)
+        return [pictures[i] for i in (place + 1, place - 1) if 0 <= i < len(pictures)]
+
+    # Pictures as they come --------------------------------------------------------------------------------
+
+    def _on_arrived(self, picture: ShownPicture) -> None:
+        if self.session.picture is None or picture.record.id != self.session.picture.id:
+            return
+        self.picture.show(picture)
+        self._is_ready = True
+        size = (picture.record.height, picture.record.width)
+        if size != self._size or self._is_untouched():
+            self.fit()
+        self._size = size
+        self.shown.emit()
+
+    def _on_failed(self, error: SpmlError) -> None:
+        self.session.report(error)
+
+    def _is_untouched(self) -> bool:
+        """Whether the user left the view as :meth:`fit` made it."""
+        now = self._camera_now()
+        return self._camera is not None and np.allclose(now, self._camera)
+
+    def _camera_now(self) -> tuple[Any, ...]:
+        camera = self.viewer.scene.camera
+        return (*camera.center, camera.zoom)
+
+    def _blank(self) -> None:
+        self.marks.start(1, 1, 1, {})
+        self.pointer.start(1, 1, 1)
+        self._size = None
+
+    def _place_layers(self) -> None:
+        """Put our layers above what else is in the viewer; again, if the user took one away."""
+        layers = self.viewer.layers
+        parts = (self.picture, self.overlay, self.marks)
+        wanted = [layer for part in parts for layer in part.layers] + [self.pointer.layer]
+        for layer in wanted:
+            if layer not in layers:
+                self.viewer.add_layer(layer)
+        if layers.selection.active not in wanted:
+            layers.selection.active = self.picture.layer
+
+    def _on_cursor(self, viewer: Any, event: Any) -> None:
+        picture = self.session.picture
+        y, x = float(event.position[-2]), float(event.position[-1])
+        if picture is not None and is_inside((y, x), picture):
+            self._was_inside = True
+            self.cursor_moved.emit(y, x)
+        elif self._was_inside:
+            self._was_inside = False
+            self.cursor_left.emit()

@@ -1,0 +1,134 @@
+"""Tags: check boxes that say what is in the current picture, wherever it may be."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QItemSelectionModel, QSize, Qt
+from qtpy.QtGui import QKeyEvent, QShowEvent
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+
+from spml_core.annotations import Tag
+from spml_napari.docks.following import follow
+from spml_napari.docks.parts import note, swatch
+from spml_napari.session import Session
+
+_ROWS_SHOWN = 8
+_OWN_KEYS = frozenset(
+    {Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End}
+)
+_CHECKING_KEYS = frozenset({Qt.Key.Key_Return, Qt.Key.Key_Enter})
+
+
+class _TagList(QListWidget):
+    """Takes arrows and Return (it checks or unchecks); leaves letters, digits and Space to the window."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        item = self.currentItem()
+        if event.key() in _CHECKING_KEYS and item is not None:
+            checked = item.checkState() == Qt.CheckState.Checked
+            item.setCheckState(Qt.CheckState.Unchecked if checked else Qt.CheckState.Checked)
+        elif event.key() in _OWN_KEYS:
+            super().keyPressEvent(event)
+        else:
+            event.ignore()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As high as its rows, up to eight of them; no wider than it must be."""
+        rows = min(max(self.count(), 1), _ROWS_SHOWN)
+        height = self.sizeHintForRow(0) if self.count() else self.fontMetrics().height()
+        return QSize(120, rows * height + 2 * self.frameWidth() + 4)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return self.sizeHint()
+
+
+class TagsPanel(QWidget):
+    """A check box for each class that says whether it is somewhere in the current picture.
+
+    Parameters
+    ----------
+    session : Session
+    """
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("tags_panel")
+        self.session = session
+        self._filling = False
+        self.list = _TagList()
+        self.list.setObjectName("tags")
+        self.list.setAccessibleName("Classes that are in this picture")
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        self.list.itemChanged.connect(self._on_item)
+        self._hint = note("Check what can be seen in this picture, wherever it is.")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self._hint)
+        layout.addWidget(self.list)
+        follow(
+            self,
+            {
+                session.project_changed: self._fill,
+                session.classes_changed: self._fill,
+                session.picture_changed: self._check,
+                session.marks_changed: self._on_marks,
+            },
+        )
+        self._fill()
+
+    def checked(self) -> tuple[int, ...]:
+        """Indexes of the classes that are checked."""
+        rows = range(self.list.count())
+        return tuple(row for row in rows if self._item(row).checkState() == Qt.CheckState.Checked)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Catch up with what changed while the panel was folded in."""
+        super().showEvent(event)
+        self._check()
+
+    def _item(self, row: int) -> QListWidgetItem:
+        item = self.list.item(row)
+        assert item is not None
+        return item
+
+    def _fill(self) -> None:
+        self._filling = True
+        current = max(self.list.currentRow(), 0)
+        self.list.clear()
+        if self.session.project is not None:
+            for info in self.session.classes:
+                item = QListWidgetItem(swatch(info.color), info.name, self.list)
+                item.setToolTip(f"{info.name} is in this picture")
+                item.setFlags(
+                    Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsSelectable
+                )
+                item.setCheckState(Qt.CheckState.Unchecked)
+        self.list.setCurrentRow(
+            min(current, self.list.count() - 1), QItemSelectionModel.SelectionFlag.NoUpdate
+        )
+        self.list.updateGeometry()
+        self.setEnabled(self.session.project is not None)
+        self._filling = False
+        self._check()
+
+    def _check(self) -> None:
+        """Set the boxes as the current picture's marks have it; while folded in, that can wait."""
+        if not self.isVisible():
+            return
+        tagged = {mark.class_index for mark in self.session.marks().values() if isinstance(mark, Tag)}
+        self._filling = True
+        for row in range(self.list.count()):
+            self._item(row).setCheckState(Qt.CheckState.Checked if row in tagged else Qt.CheckState.Unchecked)
+        self._filling = False
+
+    def _on_marks(self, pictures: frozenset[int]) -> None:
+        if self.session.picture is not None and self.session.picture.id in pictures:
+            self._check()
+
+    def _on_item(self, item: QListWidgetItem) -> None:
+        if self._filling:
+            return
+        self.session.set_tag(self.list.row(item), item.checkState() == Qt.CheckState.Checked)
+        self._check()  # back to what is so, if it couldn't be stored

@@ -1,0 +1,1 @@
+"""Napari layers that show what the session holds."""

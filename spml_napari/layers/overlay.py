@@ -1,0 +1,148 @@
+"""The prediction over the picture, as the session's overlay view asks for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+from qtpy.QtCore import QElapsedTimer, QObject, QTimer
+
+from spml_core.classes import ClassTable
+from spml_napari.docks.following import follow
+from spml_napari.layers.colors import label_colormap
+from spml_napari.layers.geometry import placement
+from spml_napari.layers.outlines import outlines
+from spml_napari.layers.raster_layer import raster_layer, show_raster
+from spml_napari.session import Session
+from spml_napari.view_state import OverlayMode, ShownPrediction
+
+MIN_INTERVAL_MS = 200
+"""Live previews are shown five times a second at most; what the user does shows at once."""
+
+HEAT_COLORMAP = "inferno"
+"""Perceptually uniform, dark for certain; ``docks.heat_legend`` explains it."""
+
+
+class Overlay(QObject):
+    """Shows ``session.prediction`` as ``session.overlay`` says; while it is held, changes wait.
+
+    Attributes
+    ----------
+    labels : napari.layers.Labels
+        Classes, or where a compared run says something else.
+    heat : napari.layers.Image
+        Uncertainty.
+    """
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.labels: Labels = raster_layer("Prediction", label_colormap(session.classes))
+        self.heat = Image(
+            np.zeros((1, 1), np.uint8),
+            name="Uncertainty",
+            colormap=HEAT_COLORMAP,
+            contrast_limits=(0, 255),
+            visible=False,
+        )
+        self._held = False
+        self._colored: tuple[ClassTable, frozenset[int]] | None = None
+        self._shown: tuple[ShownPrediction, OverlayMode, int] | None = None
+        self._since_last = QElapsedTimer()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.refresh)
+        follow(
+            self,
+            {
+                session.prediction_changed: self._on_prediction,
+                session.overlay_changed: self.refresh,
+                session.classes_changed: self.recolor,
+            },
+        )
+        self.refresh()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, lowest first."""
+        return self.labels, self.heat
+
+    def hold(self, held: bool) -> None:
+        """While held (a stroke is being drawn) nothing new is shown; what came meanwhile shows afterwards."""
+        self._held = held
+        if not held:
+            self._on_prediction()
+
+    def _on_prediction(self) -> None:
+        shown, now = self._shown, self.session.prediction
+        is_next = shown is not None and now is not None and shown[0].picture_id == now.picture_id
+        if is_next and self._held:
+            return
+        if is_next and self._since_last.isValid() and self._since_last.elapsed() < MIN_INTERVAL_MS:
+            if not self._timer.isActive():
+                self._timer.start(int(MIN_INTERVAL_MS - self._since_last.elapsed()))
+            return
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the session holds, now."""
+        self._timer.stop()
+        prediction, view = self.session.prediction, self.session.overlay
+        if prediction is None:
+            # Nothing of another picture may stay, however briefly.
+            self._shown = None
+            self.labels.visible = self.heat.visible = False
+            return
+        self._since_last.restart()
+        wanted = (prediction, view.mode, view.contour)
+        if self._shown is None or wanted != self._shown:
+            self._shown = wanted
+            self._fill(prediction, view.mode, view.contour)
+        is_heat = view.mode is OverlayMode.UNCERTAINTY
+        self.labels.opacity = self.heat.opacity = view.opacity
+        self.recolor()
+        self.labels.visible = view.visible and not is_heat
+        self.heat.visible = view.visible and is_heat and prediction.uncertainty is not None
+
+    def recolor(self) -> None:
+        """Take the colours of the session's class table, without those of hidden classes."""
+        wanted = (self.session.classes, self.session.overlay.hidden)
+        if wanted != self._colored:
+            self._colored = wanted
+            self.labels.colormap = label_colormap(*wanted)
+
+    def _fill(self, prediction: ShownPrediction, mode: OverlayMode, contour: int) -> None:
+        if mode is OverlayMode.UNCERTAINTY:
+            if prediction.uncertainty is not None:
+                place: dict[str, Any] = placement(prediction.shrink)
+                self.heat.scale, self.heat.translate = place["scale"], place["translate"]
+                self.heat.data = prediction.uncertainty
+            return
+        show_raster(self.labels, overlay_values(prediction, mode, contour), prediction.shrink)
+
+
+def overlay_values(prediction: ShownPrediction, mode: OverlayMode, contour: int) -> NDArray[np.uint8]:
+    """Raster values of a prediction: class code + 1, 0 where nothing is shown.
+
+    Parameters
+    ----------
+    prediction : ShownPrediction
+    mode : OverlayMode
+        ``DIFFERENCE`` leaves out what the compared run says too, and everything as long as that isn't known.
+    contour : int
+        0 fills the segments; else they are rims so many pixels wide.
+
+    Returns
+    -------
+    ndarray (h, w), uint8
+    """
+    values = prediction.labels + np.uint8(1)  # IGNORE, 255, becomes 0
+    if contour:
+        values = outlines(values, contour)
+    if mode is OverlayMode.DIFFERENCE:
+        if prediction.difference is None:
+            return np.zeros_like(values)
+        values = np.where(prediction.difference, values, np.uint8(0))
+    return values

@@ -1,0 +1,195 @@
+"""Pictures decoded off the GUI thread, a few of them kept, and the neighbours decoded ahead."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, Signal
+
+from spml_core.errors import SpmlError, StorageError
+from spml_core.project import PictureRecord, Project
+from spml_napari.layers.pyramid import build_levels, is_large, levels_in_memory, open_levels, quick_version
+
+T = TypeVar("T")
+
+KEPT_BYTES = 256 << 20
+"""Decoded pictures that are kept in memory; the one on the canvas comes on top of that."""
+
+
+class Jobs(Protocol):
+    """Where jobs run, as :class:`spml_napari.workers.Executor` does: the callbacks come in the GUI thread."""
+
+    def submit(
+        self,
+        job: Callable[..., T],
+        *arguments: Any,
+        done: Callable[[T], object] | None = None,
+        failed: Callable[[Exception], object] | None = None,
+    ) -> Future[T]:
+        """Run ``job(*arguments)``, then one of the callbacks."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPicture:
+    """A picture's pixels as the canvas can show them.
+
+    Attributes
+    ----------
+    record : PictureRecord
+    levels : tuple of ndarray (h, w, 3), uint8
+        One, or those of a pyramid, the finest first.
+    is_final : bool
+        Whether nothing sharper will come.
+    """
+
+    record: PictureRecord
+    levels: tuple[NDArray[np.uint8], ...]
+    is_final: bool = True
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Memory it takes; levels that are mapped from a file take none."""
+        return sum(level.nbytes for level in self.levels if not isinstance(level, np.memmap))
+
+
+Answer: TypeAlias = tuple[PictureRecord, ShownPicture | SpmlError | None]
+"""None: given up half-way, as another picture was wanted meanwhile."""
+
+
+class PictureLoader(QObject):
+    """Brings pictures, the wanted one first; answers that came too late are kept but not shown.
+
+    Parameters
+    ----------
+    jobs : Jobs
+        Where decoding runs.
+    parent : QObject, optional
+    """
+
+    arrived = Signal(object)
+    """The wanted picture, a :class:`ShownPicture`: first a quick version of a large one, then the final one."""
+    failed = Signal(object)
+    """The wanted picture can't be shown: an SpmlError."""
+
+    def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs = jobs
+        self._kept: OrderedDict[str, ShownPicture] = OrderedDict()
+        self._running: dict[str, list[Future[Any]]] = {}
+        self._wanted: str | None = None
+
+    def want(self, project: Project | None, record: PictureRecord | None) -> None:
+        """Show this picture from now on: at once if it is kept, else as soon as it is decoded."""
+        self._wanted = None if record is None else record.content_hash
+        for key in [key for key in self._running if key != self._wanted]:
+            cancelled = [future.cancel() for future in self._running[key]]
+            if all(cancelled):
+                del self._running[key]
+        if project is None or record is None:
+            return
+        kept = self._kept.get(record.content_hash)
+        if kept is not None:
+            self._kept.move_to_end(record.content_hash)
+            self.arrived.emit(kept)
+        else:
+            self._load(project, record)
+
+    def prefetch(self, project: Project, records: Iterable[PictureRecord]) -> None:
+        """Decode these too; large ones aren't: they show a quick version soon enough when it is their turn."""
+        for record in records:
+            if not self.is_kept(record) and not is_large(record.height, record.width):
+                self._load(project, record)
+
+    def forget(self) -> None:
+        """Drop all that is kept and wanted."""
+        self.want(None, None)
+        self._kept.clear()
+
+    def is_kept(self, record: PictureRecord) -> bool:
+        """Whether a picture could be shown at once."""
+        return record.content_hash in self._kept
+
+    def _load(self, project: Project, record: PictureRecord) -> None:
+        key = record.content_hash
+        if key in self._running:
+            return
+        if not is_large(record.height, record.width):
+            self._running[key] = [self._jobs.submit(_decode, project, record, done=self._on_done)]
+            return
+        is_wanted = partial(self._is_wanted, record)
+        self._running[key] = [
+            self._jobs.submit(_decode_quickly, project, record, done=self._on_quick),
+            self._jobs.submit(_decode_levels, project, record, is_wanted, done=self._on_done),
+        ]
+
+    def _on_quick(self, picture: ShownPicture | None) -> None:
+        if picture is not None and self._is_wanted(picture.record) and not self.is_kept(picture.record):
+            self.arrived.emit(picture)
+
+    def _on_done(self, answer: Answer) -> None:
+        record, result = answer
+        self._running.pop(record.content_hash, None)
+        if isinstance(result, ShownPicture):
+            self._keep(result)
+        if not self._is_wanted(record):
+            return
+        if isinstance(result, ShownPicture):
+            self.arrived.emit(result)
+        elif isinstance(result, SpmlError):
+            self.failed.emit(result)
+
+    def _is_wanted(self, record: PictureRecord) -> bool:
+        return record.content_hash == self._wanted
+
+    def _keep(self, picture: ShownPicture) -> None:
+        self._kept[picture.record.content_hash] = picture
+        self._kept.move_to_end(picture.record.content_hash)
+        total = sum(kept.bytes_in_memory for kept in self._kept.values())
+        for key in list(self._kept):
+            if total <= KEPT_BYTES:
+                break
+            if key not in (self._wanted, picture.record.content_hash):
+                total -= self._kept.pop(key).bytes_in_memory
+
+
+def _decode(project: Project, record: PictureRecord) -> Answer:
+    try:
+        return record, ShownPicture(record, (project.open_picture(record).rgb(),))
+    except SpmlError as error:
+        return record, error
+
+
+def _decode_quickly(project: Project, record: PictureRecord) -> ShownPicture | None:
+    try:
+        picture = project.open_picture(record)
+    except SpmlError:  # the other job tells
+        return None
+    if open_levels(_folder_of(project, record), picture) is not None:
+        return None
+    pixels = quick_version(picture)
+    return None if pixels is None else ShownPicture(record, (pixels,), is_final=False)
+
+
+def _decode_levels(project: Project, record: PictureRecord, is_wanted: Callable[[], bool]) -> Answer:
+    folder = _folder_of(project, record)
+    try:
+        picture = project.open_picture(record)
+        try:
+            levels = open_levels(folder, picture) or build_levels(folder, picture, is_wanted)
+        except StorageError:  # a full disk, or a project that can't be written to
+            levels = levels_in_memory(picture)
+    except SpmlError as error:
+        return record, error
+    return record, None if levels is None else ShownPicture(record, tuple(levels))
+
+
+def _folder_of(project: Project, record: PictureRecord) -> Path:
+    return project.cache_folder / "pyramids" / record.content_hash

@@ -1,0 +1,80 @@
+"""What lies under the cursor before it becomes a mark: a segment, or the outline of a box."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from spml_core.classes import ClassTable
+from spml_napari.layers.colors import label_colormap
+from spml_napari.layers.geometry import NOWHERE, Window, shrunken_shape, to_raster
+from spml_napari.layers.raster_layer import raster_layer, show_part, show_raster
+
+
+class PointerLayer:
+    """A raster over the picture that shows one thing at a time and belongs to no mark."""
+
+    def __init__(self, classes: ClassTable) -> None:
+        self.layer: Labels = raster_layer("Pointer", label_colormap(classes), opacity=0.7)
+        self._shrink = 1
+        self._shown = NOWHERE
+
+    def start(self, height: int, width: int, shrink: int) -> None:
+        """Show nothing, over another picture of this size."""
+        self._shrink = shrink
+        self._shown = NOWHERE
+        show_raster(self.layer, np.zeros(shrunken_shape(height, width, shrink), np.uint8), shrink)
+
+    def recolor(self, classes: ClassTable) -> None:
+        """Take the colours of another class table."""
+        self.layer.colormap = label_colormap(classes)
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._blank()
+        show_part(self.layer, self._shown)
+        self._shown = NOWHERE
+
+    def show_mask(self, mask: NDArray[np.bool_], window: Window, class_index: int) -> None:
+        """Show pixels in the colour of a class.
+
+        Parameters
+        ----------
+        mask : ndarray (h, w), bool
+            Of the raster's pixels in ``window``.
+        window : Window
+            Inside the raster.
+        class_index : int
+        """
+        before = self._blank()
+        self.layer.data[window.slices][mask] = class_index + 1
+        self._send(before, window)
+
+    def show_box(
+        self, top: float, left: float, bottom: float, right: float, thickness: float, class_index: int
+    ) -> None:
+        """Show the outline of a box, from row ``top`` up to ``bottom`` of the picture, that one excluded.
+
+        ``thickness`` is in pixels of the picture.
+        """
+        before = self._blank()
+        shape = self.layer.data.shape
+        rows = [round(to_raster(place, self._shrink)) for place in (top, bottom - 1)]
+        columns = [round(to_raster(place, self._shrink)) for place in (left, right - 1)]
+        window = Window(rows[0], columns[0], rows[1] + 1, columns[1] + 1).within(shape)
+        if not window.is_empty:
+            part = self.layer.data[window.slices]
+            edge = max(1, round(thickness / self._shrink))
+            part[:edge] = part[-edge:] = class_index + 1
+            part[:, :edge] = part[:, -edge:] = class_index + 1
+        self._send(before, window)
+
+    def _blank(self) -> Window:
+        if not self._shown.is_empty:
+            self.layer.data[self._shown.slices] = 0
+        return self._shown
+
+    def _send(self, before: Window, window: Window) -> None:
+        self._shown = window
+        show_part(self.layer, before.joined(window))

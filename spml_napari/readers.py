@@ -1,0 +1,57 @@
+"""Dropped projects open in the session of the viewer that they were dropped on. No Qt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spml_core.images import PROJECT_DATABASE
+
+Reader = Callable[[Any], list[tuple[None]]]
+
+
+def project_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return what opens the project at a path, for napari; None if there is none.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        A project's folder, or the database in it. Of several paths none is read.
+    """
+    if not isinstance(path, str) or project_folder(path) is None:
+        return None
+    return _open
+
+
+def project_folder(path: Path | str) -> Path | None:
+    """Return the folder of the project that a path means: itself, or the one it is the database of."""
+    folder = Path(path)
+    if folder.name == PROJECT_DATABASE:
+        folder = folder.parent
+    return folder if (folder / PROJECT_DATABASE).is_file() else None
+
+
+def prefer_this_reader() -> None:
+    """Let napari open dropped ``.spml`` folders without asking which plugin shall: every plugin for folders reads them.
+
+    What the user once chose stays.
+    """
+    from napari.settings import get_settings
+
+    plugins = get_settings().plugins
+    pattern = f"*.spml{os.sep}"  # napari ends the path of a folder so
+    if pattern not in plugins.extension2reader:
+        plugins.extension2reader = {**plugins.extension2reader, pattern: "spml-napari"}
+
+
+def _open(path: str) -> list[tuple[None]]:
+    from napari import current_viewer
+
+    from spml_napari.workbench import Workbench
+
+    folder, viewer = project_folder(path), current_viewer()
+    if folder is not None and viewer is not None:
+        Workbench.of(viewer).session.open(folder)
+    return [(None,)]  # napari's word for: read, and no layer to add

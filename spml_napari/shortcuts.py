@@ -1,0 +1,256 @@
+"""The keys of the window: one table, and the filter that listens for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent, QKeySequence
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QLineEdit,
+    QMainWindow,
+    QPlainTextEdit,
+    QTabBar,
+    QTextEdit,
+    QWidget,
+)
+
+from spml_napari.session import Session
+from spml_napari.view_state import OverlayMode, Tool
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A key and what it does.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        As Qt writes them; all do the same. Letters as on any keyboard, Ctrl is Command on a Mac.
+    text : str
+        What it does, in a few words.
+    action : str
+        Name of the callable; see :meth:`Shortcuts.actions`.
+    tools : tuple of Tool
+        The key bar shows it with these tools only; empty is always.
+    in_bar : bool
+        Whether the key bar shows it at all.
+    """
+
+    keys: tuple[str, ...]
+    text: str
+    action: str
+    tools: tuple[Tool, ...] = ()
+    in_bar: bool = True
+
+
+_BRUSH = (Tool.SCRIBBLE, Tool.ERASE)
+_CLASS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.PICK)
+_DRAWS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.ERASE, Tool.PICK)
+
+SHORTCUTS: tuple[Shortcut, ...] = (
+    Shortcut(("S",), "Scribble", "tool_scribble", in_bar=False),
+    Shortcut(("P",), "Point", "tool_point", in_bar=False),
+    Shortcut(("B",), "Box", "tool_box", in_bar=False),
+    Shortcut(("E",), "Erase", "tool_erase", in_bar=False),
+    Shortcut(("G",), "Pick a segment", "tool_pick", in_bar=False),
+    Shortcut(("W",), "Why this class?", "tool_why", in_bar=False),
+    Shortcut(("V", "M"), "Move the picture", "tool_move", in_bar=False),
+    Shortcut(("T",), "Tags: what is in the picture", "show_tags", in_bar=False),
+    Shortcut(tuple("1234567890"), "Class", "class", tools=_CLASS),
+    Shortcut(("[",), "Smaller brush", "smaller_brush", tools=_BRUSH),
+    Shortcut(("]",), "Larger brush", "larger_brush", tools=_BRUSH),
+    Shortcut(("Esc",), "Take the stroke back", "cancel", tools=_DRAWS, in_bar=False),
+    Shortcut(("Ctrl+Z",), "Undo", "undo"),
+    Shortcut(("Ctrl+Shift+Z", "Ctrl+Y"), "Redo", "redo"),
+    Shortcut(("N", "Right"), "Next picture", "next_picture"),
+    Shortcut(("Shift+N", "Left"), "Previous picture", "previous_picture"),
+    Shortcut(("Space",), "Hide the overlay while held", "peek"),
+    Shortcut(("O",), "Outlines or filled", "toggle_contour", in_bar=False),
+    Shortcut(("U",), "Uncertainty", "toggle_uncertainty", in_bar=False),
+    Shortcut(("A",), "Accept the picture", "accept_picture", in_bar=False),
+    Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark", in_bar=False),
+    Shortcut(("F",), "Fit the picture into the window", "fit", in_bar=False),
+)
+"""All keys, in the order in which they are shown. P chooses the point tool, so pictures are turned by N and Shift+N."""
+
+_CONTOUR = 2
+_TEXT_FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox)
+_ARROWS = ("Left", "Right")
+_KEY_EVENTS = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
+
+
+class Shortcuts(QObject):
+    """Listens for the keys while the window has the focus and nobody types text.
+
+    Napari's own keys and menus don't get what is in the table. Keys whose action nobody gave are left to others.
+
+    Parameters
+    ----------
+    session : Session
+    window : QMainWindow
+        Also listens in its docks that float.
+    actions : mapping of str to callable, optional
+        What the session can't do itself, by name: ``accept_picture``, ``next_to_mark``, ``cancel``, ``fit``,
+        ``show_tags``. One of the name of a built-in action replaces it.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        window: QMainWindow,
+        actions: Mapping[str, Callable[[], object]] | None = None,
+    ) -> None:
+        super().__init__(window)
+        self.session = session
+        self._window = window
+        self._actions: dict[str, Callable[[], object]] = {**self._own_actions(), **(actions or {})}
+        self._by_key: dict[str, tuple[str, str]] = {
+            key: (shortcut.action, key) for shortcut in SHORTCUTS for key in shortcut.keys
+        }
+        self._is_peeking = False
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.installEventFilter(self)
+        # A release that goes to another window never comes.
+        app.applicationStateChanged.connect(self._end_peek)
+
+    def _own_actions(self) -> dict[str, Callable[[], object]]:
+        session = self.session
+        tools = {f"tool_{tool.value}": _choose(session, tool) for tool in Tool}
+        others: dict[str, Callable[[], object]] = {
+            "undo": session.undo,
+            "redo": session.redo,
+            "next_picture": lambda: session.step(1),
+            "previous_picture": lambda: session.step(-1),
+            "smaller_brush": lambda: session.scale_brush(larger=False),
+            "larger_brush": lambda: session.scale_brush(larger=True),
+            "toggle_contour": lambda: session.view(contour=0 if session.overlay.contour else _CONTOUR),
+            "toggle_uncertainty": self._toggle_uncertainty,
+        }
+        return {**tools, **others}
+
+    def _toggle_uncertainty(self) -> None:
+        is_on = self.session.overlay.mode is OverlayMode.UNCERTAINTY
+        self.session.view(mode=OverlayMode.CLASSES if is_on else OverlayMode.UNCERTAINTY)
+
+    def detach(self) -> None:
+        """Listen no more."""
+        app = QApplication.instance()
+        if app is not None:
+            app.removeEventFilter(self)
+
+    # Events -------------------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Take our keys before anybody else sees them."""
+        if event is None or event.type() not in _KEY_EVENTS or not isinstance(watched, QWidget):
+            return False
+        assert isinstance(event, QKeyEvent)
+        kind = event.type()
+        name = key_name(event)
+        if kind == QEvent.Type.KeyRelease:
+            return name == "Space" and self._is_peeking and self._on_space_up(event)
+        if name not in self._by_key or not self._is_ours(watched, name):
+            return False
+        action, key = self._by_key[name]
+        if not self._is_known(action):
+            return False
+        if action == "cancel":  # Escape is for others too, when there is nothing to take back
+            return kind == QEvent.Type.KeyPress and bool(self._actions[action]())
+        # Accepting the override keeps Qt from looking for a menu or napari action of the same key.
+        event.accept()
+        if kind == QEvent.Type.KeyPress:
+            self._run(action, key, event.isAutoRepeat())
+        return True
+
+    def _is_known(self, action: str) -> bool:
+        return action in self._actions or action in ("class", "peek")
+
+    def _run(self, action: str, key: str, is_repeated: bool) -> None:
+        if action == "peek":
+            self._peek()
+        elif action == "class":
+            self.session.set_class((int(key) - 1) % 10)
+        elif not is_repeated or action in _REPEATING:
+            self._actions[action]()
+
+    def _is_ours(self, widget: QWidget, name: str) -> bool:
+        """Whether the key goes to our window, and nobody types or moves with it there."""
+        if self.session.project is None or QApplication.activeModalWidget() is not None:
+            return False
+        top: QWidget | None = widget.window()
+        if top is not self._window:
+            floats = isinstance(top, QDockWidget) and top.parentWidget() is not None
+            if not floats or top.parentWidget().window() is not self._window:
+                return False
+        if isinstance(widget, _TEXT_FIELDS) or (isinstance(widget, QComboBox) and widget.isEditable()):
+            return False
+        # Lists, sliders and buttons keep the keys by which they are worked, so that all of the window can be.
+        return not (name in (*_ARROWS, "Space") and _needs_arrows_and_space(widget))
+
+    # Space --------------------------------------------------------------------------------------------
+
+    def _peek(self) -> None:
+        if not self._is_peeking and self.session.overlay.visible:
+            self._is_peeking = True
+            self.session.view(visible=False)
+
+    def _on_space_up(self, event: QKeyEvent) -> bool:
+        if not event.isAutoRepeat():
+            self._end_peek()
+        return True
+
+    def _end_peek(self, *_: object) -> None:
+        if self._is_peeking:
+            self._is_peeking = False
+            self.session.view(visible=True)
+
+
+_NAMES: dict[int, str] = {
+    Qt.Key.Key_Space: "Space",
+    Qt.Key.Key_Escape: "Esc",
+    Qt.Key.Key_Left: "Left",
+    Qt.Key.Key_Right: "Right",
+    Qt.Key.Key_Enter: "Return",
+}
+
+_REPEATING = frozenset({"undo", "redo", "next_picture", "previous_picture", "smaller_brush", "larger_brush"})
+
+
+def key_name(event: QKeyEvent) -> str:
+    """Return the key as the table writes it: ``"Ctrl+Shift+Z"``, ``"["``, ``"Left"``."""
+    modifiers = event.modifiers()
+    name = _NAMES.get(event.key())
+    if name is None:
+        text = event.text()
+        # On many keyboards the brackets need AltGr, and digits Shift: there the character tells.
+        if text in ("[", "]") or (text.isdigit() and not modifiers & Qt.KeyboardModifier.ControlModifier):
+            return text
+        name = QKeySequence(event.key()).toString(QKeySequence.SequenceFormat.PortableText)
+    for modifier, word in (
+        (Qt.KeyboardModifier.ShiftModifier, "Shift"),
+        (Qt.KeyboardModifier.AltModifier, "Alt"),
+        (Qt.KeyboardModifier.MetaModifier, "Meta"),
+        (Qt.KeyboardModifier.ControlModifier, "Ctrl"),
+    ):
+        if modifiers & modifier:
+            name = f"{word}+{name}"
+    return name
+
+
+def _choose(session: Session, tool: Tool) -> Callable[[], None]:
+    return lambda: session.set_tool(tool)
+
+
+def _needs_arrows_and_space(widget: QWidget) -> bool:
+    kinds = QAbstractButton | QAbstractItemView | QAbstractSlider | QTabBar | QComboBox
+    return isinstance(widget, kinds)

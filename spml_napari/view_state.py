@@ -1,0 +1,93 @@
+"""Small frozen descriptions of what the window shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_BRUSH = 500.0
+
+
+class Tool(StrEnum):
+    """What a press on the picture does."""
+
+    MOVE = "move"
+    SCRIBBLE = "scribble"
+    POINT = "point"
+    BOX = "box"
+    ERASE = "erase"
+    PICK = "pick"
+    WHY = "why"
+
+
+class OverlayMode(StrEnum):
+    """What lies over the picture."""
+
+    CLASSES = "classes"
+    UNCERTAINTY = "uncertainty"
+    DIFFERENCE = "difference"
+
+
+@dataclass(frozen=True)
+class OverlayView:
+    """How the overlay looks.
+
+    Attributes
+    ----------
+    mode : OverlayMode
+    opacity : float
+        0..1.
+    contour : int
+        0 fills; otherwise outlines so many pixels wide.
+    visible : bool
+    hidden : frozenset of int
+        Classes that are left out.
+    compared_run : str or None
+        The run that ``DIFFERENCE`` compares with; None takes the one before the current.
+    """
+
+    mode: OverlayMode = OverlayMode.CLASSES
+    opacity: float = 0.45
+    contour: int = 0
+    visible: bool = True
+    hidden: frozenset[int] = frozenset()
+    compared_run: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPrediction:
+    """The prediction that lies over the current picture.
+
+    Attributes
+    ----------
+    picture_id : int
+    run_id : str
+    shrink : int
+        It is this many times smaller than the picture.
+    labels : ndarray, (h, w) uint8
+        Today's label codes.
+    probabilities : ndarray, (K, h, w) uint8, or None
+        255 for certain; None as long as only labels are known.
+    uncertainty : ndarray, (h, w) uint8, or None
+    difference : ndarray, (h, w) bool, or None
+        Where the compared run says something else.
+    live : bool
+        Whether it is a preview out of a training that goes on.
+    """
+
+    picture_id: int
+    run_id: str
+    shrink: int
+    labels: NDArray[np.uint8]
+    probabilities: NDArray[np.uint8] | None = None
+    uncertainty: NDArray[np.uint8] | None = None
+    difference: NDArray[np.bool_] | None = None
+    live: bool = False
+
+
+def display_shrink(height: int, width: int, most: int = 4096) -> int:
+    """How many times smaller marks and predictions are shown than the picture, for sides of ``most`` pixels at most."""
+    return max(1, -(-max(height, width) // most))

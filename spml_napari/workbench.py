@@ -1,0 +1,245 @@
+"""Everything that belongs to one viewer: session, canvas, controls, docks. The only file that wires them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+
+from spml_napari.canvas import Canvas
+from spml_napari.docks.classes import ClassesDock
+from spml_napari.docks.export import ExportDock
+from spml_napari.docks.inspect import InspectDock
+from spml_napari.docks.key_bar import KeyBar
+from spml_napari.docks.pictures import PicturesDock
+from spml_napari.docks.tools import ToolsDock
+from spml_napari.docks.training import TrainingDock
+from spml_napari.docks.welcome import WelcomeDock
+from spml_napari.prediction_control import PredictionControl
+from spml_napari.session import Session
+from spml_napari.shortcuts import Shortcuts
+from spml_napari.training_control import TrainingControl
+from spml_napari.workers import ChildProcess, Executor
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+_ANSWERS = "spml_core.engine.background.answer_process:serve_answers"
+_SHOW = {"info": show_info, "warning": show_warning, "error": show_error}
+
+
+class Workbench(QObject):
+    """Session, canvas and controls of one viewer, and the docks made for it.
+
+    Use :meth:`of`: every viewer has one at the most.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    """
+
+    _benches: ClassVar[dict[int, Workbench]] = {}
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self.viewer = viewer
+        self.session = Session()
+        self.executor = Executor(parent=self)
+        self.training = TrainingControl(self.session, parent=self)
+        self.predictions = PredictionControl(
+            self.session, self._start_answers, lambda: self.training.is_training, parent=self
+        )
+        self.canvas = Canvas(viewer, self.session, self.executor, parent=self)
+        self.docks: dict[str, QWidget] = {}
+        self._window: QMainWindow | None = None
+        self._shortcuts: Shortcuts | None = None
+        self._closed = False
+        self._place: tuple[float, float] | None = None
+        self.session.reported.connect(self._notify)
+        self.canvas.cursor_moved.connect(self._on_cursor)
+        self.canvas.shown.connect(self._go_to_place)
+        self.predictions.regions_changed.connect(self.canvas.regions_changed)
+        self.canvas.regions_provider = self.predictions.region_labels
+        self.canvas.on_why = self.predictions.ask_why
+        QApplication.instance().aboutToQuit.connect(self.close)
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> Workbench:
+        """The viewer's workbench, made when first asked for."""
+        # Plugins are handed a proxy, a new one each time; what it stands for is one object.
+        key = id(getattr(viewer, "__wrapped__", viewer))
+        bench = cls._benches.get(key)
+        if bench is None:
+            bench = cls._benches[key] = cls(viewer)
+        return bench
+
+    # Docks --------------------------------------------------------------------------------------------
+
+    def dock(self, name: str) -> QWidget:
+        """The dock of this name (a key of :data:`DOCKS`), made when first asked for."""
+        widget = self.docks.get(name)
+        if widget is None:
+            widget = self.docks[name] = DOCKS[name](self)
+            widget.destroyed.connect(lambda *_, n=name: self.docks.pop(n, None))
+            widget.installEventFilter(self)
+        return widget
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Learn the window when a dock is shown in it, and see it close."""
+        if event is not None and isinstance(watched, QWidget):
+            if event.type() == QEvent.Type.Show and self._window is None:
+                QTimer.singleShot(0, self._find_window)
+            elif event.type() == QEvent.Type.Close and watched is self._window:
+                # A user may still say no to napari's question.
+                QTimer.singleShot(0, self._close_with_window)
+        return False
+
+    def _find_window(self) -> None:
+        for widget in self.docks.values():
+            window = widget.window()
+            if self._window is None and isinstance(window, QMainWindow):
+                self._window = window
+                window.installEventFilter(self)
+                self._shortcuts = Shortcuts(self.session, window, self.actions())
+
+    def _close_with_window(self) -> None:
+        if self._window is None or not self._window.isVisible():
+            self.close()
+
+    def actions(self) -> dict[str, Callable[[], object]]:
+        """What keys can do beyond the session."""
+        return {
+            "accept_picture": self.predictions.accept,
+            "next_to_mark": self.predictions.go_to_next,
+            "train": self.training.toggle,
+            "stop_training": self.training.stop,
+            "cancel": self.canvas.cancel,
+            "show_tags": self._show_tags,
+        }
+
+    def close(self) -> None:
+        """Stop training and all threads and processes, and close the project; more than once does no harm."""
+        if self._closed:
+            return
+        self._closed = True
+        self._benches = {key: bench for key, bench in self._benches.items() if bench is not self}
+        type(self)._benches = self._benches
+        export = self.docks.get("export")
+        if isinstance(export, ExportDock):
+            export.stop()
+        if self._shortcuts is not None:
+            self._shortcuts.detach()
+        self.canvas.close()
+        self.training.close()
+        self.predictions.close()
+        self.executor.close()
+        self.session.close()
+
+    # Between the parts ----------------------------------------------------------------------------------
+
+    def _start_answers(self, path: str) -> ChildProcess:
+        process = ChildProcess(_ANSWERS, path, parent=self)
+        process.start()
+        return process
+
+    def _notify(self, level: str, text: str) -> None:
+        _SHOW[level](text)
+
+    def _on_cursor(self, y: float, x: float) -> None:
+        inspect = self.docks.get("inspect")
+        if isinstance(inspect, InspectDock):
+            inspect.show_at(y, x)
+
+    def _show_tags(self) -> None:
+        tools = self.docks.get("tools")
+        if isinstance(tools, ToolsDock):
+            tools.toggle_tags()
+
+    def go_to_place(self, picture: str, y: float, x: float) -> None:
+        """Show a pixel of a picture in the middle of the canvas."""
+        project, here = self.session.project, self.session.picture
+        if project is None:
+            return
+        if here is not None and here.name == picture:
+            self.canvas.center_on(y, x)
+            return
+        # A picture is fitted into the canvas when it arrives: that comes first.
+        self._place = (y, x)
+        self.session.go_to(project.picture(picture).id)
+
+    def _go_to_place(self) -> None:
+        place, self._place = self._place, None
+        if place is not None:
+            self.canvas.center_on(*place)
+
+
+def _welcome(bench: Workbench) -> QWidget:
+    return WelcomeDock(bench.session, bench.executor.submit, bench.viewer)
+
+
+def _pictures(bench: Workbench) -> QWidget:
+    control = bench.predictions
+    return PicturesDock(bench.session, bench.executor.submit, control.predicted_ids, control.go_to_next)
+
+
+def _tools(bench: Workbench) -> QWidget:
+    dock = ToolsDock(bench.session)
+    dock.region_count_changed.connect(bench.predictions.set_region_count)
+    return dock
+
+
+def _inspect(bench: Workbench) -> QWidget:
+    dock = InspectDock(bench.session, bench.predictions, bench.executor.submit)
+    dock.place_chosen.connect(bench.go_to_place)
+    return dock
+
+
+DOCKS: dict[str, Callable[[Workbench], QWidget]] = {
+    "welcome": _welcome,
+    "pictures": _pictures,
+    "classes": lambda bench: ClassesDock(bench.session),
+    "tools": _tools,
+    "training": lambda bench: TrainingDock(bench.session, bench.training),
+    "inspect": _inspect,
+    "export": lambda bench: ExportDock(bench.session, bench.executor.submit),
+    "keys": lambda bench: KeyBar(bench.session),
+}
+"""How each dock is made."""
+
+
+def make_welcome_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock to open, make or try a project."""
+    return Workbench.of(napari_viewer).dock("welcome")
+
+
+def make_pictures_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock with the pictures of the project."""
+    return Workbench.of(napari_viewer).dock("pictures")
+
+
+def make_classes_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock with the classes of the project."""
+    return Workbench.of(napari_viewer).dock("classes")
+
+
+def make_tools_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock with the tools to mark with."""
+    return Workbench.of(napari_viewer).dock("tools")
+
+
+def make_training_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock to train a model and watch it learn."""
+    return Workbench.of(napari_viewer).dock("training")
+
+
+def make_inspect_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock to look closely at predictions and accept what is right."""
+    return Workbench.of(napari_viewer).dock("inspect")
+
+
+def make_export_dock(napari_viewer: Viewer) -> QWidget:
+    """Dock to write masks for other programs."""
+    return Workbench.of(napari_viewer).dock("export")

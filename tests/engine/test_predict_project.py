@@ -1,0 +1,53 @@
+"""Predicting when the classes are no longer those of the training."""
+
+import numpy as np
+import pytest
+
+from spml_core.engine.predict_project import current_model, predict_project
+from spml_core.errors import ProjectError
+from spml_core.io import read_index_png
+
+
+@pytest.fixture
+def project(tmp_path, picture_project, untrained_run):
+    with picture_project(tmp_path, 2) as made:
+        untrained_run(made)
+        yield made
+
+
+def predicted(project, out):
+    done = list(predict_project(project, out, probabilities=True, device="cpu"))
+    assert [d.name for d in done] == ["p0", "p1"]
+    return [(read_index_png(d.path), np.load(d.path.with_suffix(".npy"))) for d in done]
+
+
+def test_codes_follow_the_classes(project, tmp_path):
+    before = predicted(project, tmp_path / "before")
+    assert {0, 1, 2} <= set(np.unique([labels for labels, _ in before]))
+    project.add_class("sea")
+    project.move_class(0, 2)  # tree, road, sky, sea
+    project.delete_class(project.classes.index("tree"))
+    assert project.classes.names == ("road", "sky", "sea")
+    now = np.array([1, 3, 0], np.uint8)
+    for (old, dense), (new, today) in zip(before, predicted(project, tmp_path / "after"), strict=True):
+        assert (new == now[old]).all()
+        assert (today == np.stack([dense[2], dense[0], np.zeros_like(dense[0])])).all()
+
+
+def test_merged_classes_share_a_code(project, tmp_path):
+    before = predicted(project, tmp_path / "before")
+    project.merge_class(project.classes.index("road"), project.classes.index("sky"))
+    for (old, dense), (new, today) in zip(before, predicted(project, tmp_path / "after"), strict=True):
+        assert (new == np.array([0, 1, 0], np.uint8)[old]).all()
+        assert np.allclose(today[0], dense[0] + dense[2], atol=2e-3)
+
+
+def test_a_model_whose_classes_are_all_gone_is_refused(project, tmp_path):
+    project.add_class("sea")
+    for name in ("sky", "tree", "road"):
+        project.delete_class(project.classes.index(name))
+    with pytest.raises(ProjectError, match="sky, tree, road; none of them is left"):
+        current_model(project)
+    with pytest.raises(ProjectError, match="none of them is left"):
+        list(predict_project(project, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,109 @@
+"""What all tests of the window share: a small project on the disk, and a session that holds it."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"  # before napari is imported: it reads this once
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of other packages' making, while they are imported
+    import napari.viewer
+    import napari.window  # noqa: F401
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spml_core.annotations import Box, Point, Scribble
+from spml_core.classes import ClassTable
+from spml_core.project import Project
+from spml_napari.session import Session
+
+sys.path.insert(0, str(Path(__file__).parent))  # for mouse.py
+
+NAPARI_ITSELF = (
+    "ignore:System theme detection requires a Qt6 backend",
+    "ignore:napari support for the PyQt5 backend is deprecated",
+)
+"""What napari says of PyQt5, which is still among the bindings that the window runs on."""
+
+SMALL_SIZES = {"first": (48, 64), "second": (48, 64), "third": (60, 40)}
+"""Height and width of the pictures of ``small_project``: two alike, one of another size."""
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            for words in NAPARI_ITSELF:
+                item.add_marker(pytest.mark.filterwarnings(words), append=False)
+
+
+@pytest.fixture
+def small_project(tmp_path):
+    """A project, open for writing: three pictures, three classes, and marks on the first picture.
+
+    The marks are a scribble of class 0 along row 10, a point of class 1 at (30, 20) and a box of class 2.
+    """
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, (height, width) in SMALL_SIZES.items():
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / f"{name}.png")
+    table = ClassTable.from_names(["background", "leaf", "stem"])
+    with Project.create(tmp_path / "small.spml", folder, table) as project:
+        marks = [Scribble(0, ((10, 5), (10, 50)), 5), Point(1, 30, 20), Box(2, 24, 30, 44, 60)]
+        project.add_marks({project.picture("first").id: marks}, "First marks")
+        yield project
+
+
+@pytest.fixture
+def session(small_project):
+    """A session that shows the first picture of ``small_project``."""
+    session = Session()
+    session.adopt(small_project)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def executor(qapp):
+    """Threads that decode pictures."""
+    from spml_napari.workers import Executor
+
+    executor = Executor()
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    """A viewer on the screen, as plugins get it."""
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.window.resize(1000, 700)
+    return viewer
+
+
+@pytest.fixture
+def canvas(viewer, session, executor, qtbot):
+    """The canvas with the first picture of ``small_project`` on it."""
+    from spml_napari.canvas import Canvas
+
+    canvas = Canvas(viewer, session, executor)
+    qtbot.waitUntil(lambda: canvas.picture.layer.visible, timeout=20_000)
+    # The window's last resize events come late; after them the picture is fitted as a user sees it.
+    qtbot.wait(100)
+    canvas.fit()
+    qtbot.wait(50)
+    yield canvas
+    canvas.close()
+
+
+@pytest.fixture
+def mouse(canvas, qtbot):
+    """The mouse over the canvas; places are (y, x) in pixels of the picture."""
+    from mouse import Mouse  # beside this file
+
+    return Mouse(canvas, qtbot)
