@@ -16,14 +16,13 @@ _LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
 _RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"), ("export", "Export"))
 _TABS = ("training", "inspect", "export")
 _WIDTHS = (230, 310)
-_SIZE = (1280, 800)
+_LARGEST = (1500, 950)
 
 
 def run(project: Path | None = None) -> None:
     """Open the window, with a project or the welcome dock, and return once it is closed."""
     viewer = napari.Viewer(title="spml", show=False)
     arrangement = Arrangement(viewer)
-    viewer.window.resize(*_SIZE)
     viewer.window.show()
     arrangement.settle()
     if project is not None:
@@ -67,6 +66,9 @@ class Arrangement(QObject):
     def settle(self) -> None:
         """Give the docks their places and sizes; once the window is shown."""
         window = self.window
+        screen = window.screen().availableGeometry()
+        window.resize(min(screen.width(), _LARGEST[0]), min(screen.height(), _LARGEST[1]))
+        window.move(screen.topLeft())
         # napari's own docks are for people who look for them in its Window menu.
         for name in ("layer list", "layer controls"):
             dock = window.findChild(QDockWidget, name)

@@ -156,7 +156,8 @@ class Canvas(QObject):
     def _on_picture(self) -> None:
         project, record = self.session.project, self.session.picture
         self._is_ready = False
-        self.picture.clear()
+        if record is None or not self.loader.is_kept(record):
+            self.picture.clear()
         if project is None or record is None:
             self._blank()
             self.loader.want(None, None)

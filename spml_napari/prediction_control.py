@@ -137,6 +137,9 @@ class PredictionControl(QObject):
             self._predict_all()
 
     def _on_classes(self) -> None:
+        # Answers under way have the codes of yesterday.
+        for topic in ("predict", "compare", "why"):
+            self._wanted.pop(topic, None)
         if self.session.prediction is not None:
             self.session.show_prediction(None)
         self._show_stored()
@@ -352,8 +355,7 @@ class PredictionControl(QObject):
         if project is None or self._store is None:
             return
         marked = {record.name for record in project.marked_pictures()}
-        by_id = {record.id: record.name for record in project.pictures}
-        reviewed = {by_id[number] for number in project.reviewed_pictures()}
+        reviewed = {record.name for record in project.reviewed_pictures()}
         summaries = {} if run is None else self._store.summaries(run)
         names = [record.name for record in project.pictures]
         here = self.session.picture.name if self.session.picture is not None else None

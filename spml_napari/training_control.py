@@ -122,6 +122,7 @@ class TrainingControl(QObject):
         session.project_changed.connect(self._on_project)
         session.picture_changed.connect(self._on_picture)
         session.marks_changed.connect(self._on_marks)
+        session.classes_changed.connect(self._on_classes)
 
     # What the user wants ------------------------------------------------------------------------------
 
@@ -423,6 +424,10 @@ class TrainingControl(QObject):
     def _on_marks(self, ids: frozenset[int]) -> None:
         if self._child is not None and ids:
             self._child.send(MarksChanged(tuple(sorted(ids))))
+
+    def _on_classes(self) -> None:
+        if self._child is not None:
+            self._child.send(MarksChanged(()))
 
 
 class _Stopwatch:

@@ -70,4 +70,4 @@ def _colors(colormap: Any, count: int) -> npt.NDArray[np.uint8]:
             [info.color for info in ClassTable.from_names([str(i) for i in range(count)])], np.uint8
         )
     shown = np.asarray(colormap.map(np.arange(count)), float).reshape(count, -1)
-    return np.rint(shown[:, :3] * 255).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.rint(shown[:, :3] * 255).clip(0, 255), np.uint8)

@@ -2,33 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
+from spml_core.devices import find_device
+from spml_core.engine.run_control import begin_run, end_run
 from spml_core.errors import TrainingError
-from spml_core.labeling.trained_model import CONFIG_FILE
+from spml_core.labeling.trained_model import TrainedModel
 from spml_core.project import PictureRecord, Project, Run, RunState
 from spml_core.training import Event, Finished, StepDone, TrainingPicture, TrainingSet, train
 from spml_core.training.checkpoint import CHECKPOINT_FILE
+from spml_core.training.continuing import EarlierModel
+from spml_core.training.pulse import StoppedEarlyError, Supervision
 from spml_core.training.training_set import check_training_set
+
+
+class RunPictures:
+    """A project's pictures and marks as training sees them, in label codes that stay the same while it lasts.
+
+    Parameters
+    ----------
+    project : Project
+    run : Run, optional
+        Whose codes those are; without, today's.
+    point_radius : float
+        Pixels around a click that count as marked.
+
+    Attributes
+    ----------
+    codes : ndarray, (256,) uint8
+        Today's code of each of the run's.
+    """
+
+    codes: NDArray[np.uint8]
+
+    def __init__(self, project: Project, run: Run | None = None, point_radius: float = 3.0) -> None:
+        self._project = project
+        self._run = run
+        self._radius = point_radius
+        ids = None if run is None else run.class_ids
+        self._count = len(project.classes) if ids is None else len(ids)
+        self._read_codes()
+
+    def _read_codes(self) -> None:
+        today = len(self._project.classes)
+        if self._run is None:
+            self.codes = np.full(256, today, np.uint8)
+            self.codes[: self._count] = np.arange(self._count)
+            self.codes[IGNORE] = IGNORE
+        else:
+            self.codes = self._project.codes_of_run(self._run)
+        # A class that is new has none of the run's codes: its marks wait for the next run.
+        self._back = np.full(256, self._count, np.uint8)
+        self._back[IGNORE] = IGNORE
+        for then in reversed(range(self._count)):
+            if self.codes[then] < today:
+                self._back[self.codes[then]] = then
+
+    def training_set(self) -> TrainingSet:
+        """All pictures; pixels and marks are read when needed."""
+        marked = {record.id for record in self._project.marked_pictures()}
+        names = (*self._project.classes.names, "a class that was deleted")
+        return TrainingSet(
+            tuple(self._picture(record, record.id in marked) for record in self._project.pictures),
+            tuple(names[min(code, len(names) - 1)] for code in self.codes[: self._count]),
+        )
+
+    def changed(self, ids: Iterable[int]) -> list[TrainingPicture]:
+        """The pictures of these ids, after what has happened to the project since; those that are gone left out."""
+        self._project.refresh()
+        self._read_codes()
+        marked = {record.id for record in self._project.marked_pictures()}
+        wanted = set(ids)
+        return [
+            self._picture(record, record.id in marked)
+            for record in self._project.pictures
+            if record.id in wanted
+        ]
+
+    def since(self, earlier: Run) -> NDArray[np.uint8]:
+        """The run's code of each code of an earlier run, (256,) uint8; its number of classes where it has none."""
+        return self._back[self._project.codes_of_run(earlier)]
+
+    def _picture(self, record: PictureRecord, marked: bool) -> TrainingPicture:
+        project = self._project
+        tags = np.zeros(self._count, bool)
+        if marked:
+            today = np.append(project.tags(record), False)
+            tags = today[np.minimum(self.codes[: self._count], len(today) - 1)]
+        return TrainingPicture(
+            record.name,
+            lambda: project.open_picture(record).rgb(),
+            (lambda: self._back[project.weak_labels(record, self._radius)]) if marked else None,
+            tags,
+        )
 
 
 def training_set_of(project: Project, point_radius: float = 3.0) -> TrainingSet:
     """The project's pictures and marks as training sees them; pixels are read when needed."""
-    marked = {record.id for record in project.marked_pictures()}
-    return TrainingSet(
-        tuple(_picture(project, record, record.id in marked, point_radius) for record in project.pictures),
-        project.classes.names,
-    )
+    return RunPictures(project, point_radius=point_radius).training_set()
 
 
-def _picture(project: Project, record: PictureRecord, marked: bool, point_radius: float) -> TrainingPicture:
-    return TrainingPicture(
-        record.name,
-        lambda: project.open_picture(record).rgb(),
-        (lambda: project.weak_labels(record, point_radius)) if marked else None,
-        project.tags(record),
-    )
+def train_run(
+    project: Project,
+    run: Run,
+    *,
+    pictures: RunPictures | None = None,
+    resume: bool = False,
+    continue_from: Run | None = None,
+    device: str | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    started: float | None = None,
+    supervision: Supervision | None = None,
+) -> Generator[Event, None, RunState]:
+    """Train a run that was begun. The database isn't changed: the project may be open for reading only.
+
+    Parameters
+    ----------
+    project : Project
+    run : Run
+        Its config.json holds the settings; metrics, model and checkpoints go into its folder.
+    pictures : RunPictures, optional
+        The project's pictures in the run's codes, if somebody else needs them too.
+    resume : bool
+        Whether to go on from the run's checkpoint. Without one it begins anew: that is going on exactly.
+    continue_from : Run, optional
+        A run whose model is the start.
+    device : str, optional
+        Instead of the one in the settings.
+    should_stop : callable
+        Asked after every step, and in between.
+    started : float, optional
+        When the time budget began to run, by :func:`time.monotonic`.
+    supervision : Supervision, optional
+        Previews, pauses and new marks.
+
+    Yields
+    ------
+    Event
+        Those of :func:`spml_core.training.train`; steps are also written to the run's metrics.jsonl.
+
+    Returns
+    -------
+    str
+        "finished" or "stopped". One that is stopped at once before there is a model ends without ``Finished``.
+
+    Raises
+    ------
+    SpmlError
+        If there is nothing to learn from, a picture or the other run's model can't be read, or the disk is full.
+    """
+    config = TrainConfig.from_dict(run.config).changed(device=device)
+    pictures = pictures or RunPictures(project, run, config.point_radius)
+    earlier = None
+    if continue_from is not None:
+        model = TrainedModel.load(continue_from.folder, find_device(config.device))
+        earlier = EarlierModel(model, pictures.since(continue_from))
+    state: RunState = "stopped"
+    try:
+        for event in train(
+            pictures.training_set(),
+            config,
+            run.folder,
+            resume=resume and (run.folder / CHECKPOINT_FILE).exists(),
+            should_stop=should_stop,
+            started=started,
+            earlier=earlier,
+            supervision=supervision,
+        ):
+            if isinstance(event, StepDone | Finished):
+                run.append_metrics(event.to_dict())
+            if isinstance(event, Finished) and not event.stopped:
+                state = "finished"
+            yield event
+    except StoppedEarlyError:
+        return "stopped"
+    return state
 
 
 def train_project(
@@ -57,7 +210,7 @@ def train_project(
     Yields
     ------
     Event
-        Those of :func:`spml_core.training.train`; steps are also written to the run's metrics.jsonl.
+        Those of :func:`train_run`.
 
     Raises
     ------
@@ -66,33 +219,22 @@ def train_project(
     """
     if resume:
         run = _resumable(project)
-        # One that was stopped before its first step begins anew: that is going on exactly.
-        resume = (run.folder / CHECKPOINT_FILE).exists()
-        config = TrainConfig.from_dict(run.config).changed(device=config.device)
-        training_set = training_set_of(project, config.point_radius)
     else:
-        training_set = training_set_of(project, config.point_radius)
-        check_training_set(training_set)  # before there is a run: a failure shall leave none behind
+        # Before there is a run: a failure shall leave none behind.
+        check_training_set(training_set_of(project, config.point_radius))
         for record in project.pictures:
             project.open_picture(record)
-        run = project.new_run(config.to_dict())
+        run = begin_run(project, config)
     state: RunState = "failed"
     try:
-        for event in train(
-            training_set, config, run.folder, resume=resume, should_stop=should_stop, started=started
-        ):
-            if isinstance(event, StepDone | Finished):
-                run.append_metrics(event.to_dict())
-            if isinstance(event, Finished):
-                state = "stopped" if event.stopped else "finished"
-            yield event
+        state = yield from train_run(
+            project, run, resume=resume, device=config.device, should_stop=should_stop, started=started
+        )
     except (GeneratorExit, KeyboardInterrupt):
         state = "stopped"
         raise
     finally:
-        project.set_run_state(run.id, state)
-        if (run.folder / CONFIG_FILE).exists() and state != "failed":
-            project.set_current_run(run.id)
+        end_run(project, run.id, state)
 
 
 def _resumable(project: Project) -> Run:

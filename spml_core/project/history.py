@@ -186,7 +186,8 @@ def _load(database: Database, event: int | None) -> HistoryEntry | None:
 
 
 def _entry(row: tuple[Any, ...], pictures: Sequence[int]) -> HistoryEntry:
-    return HistoryEntry(*row, tuple(pictures))
+    number, time, kind, note, target, state = row
+    return HistoryEntry(number, time, kind, note, target, state, tuple(pictures))
 
 
 def _append(database: Database, kind: EventKind, note: str, target: int | None) -> int:

@@ -26,7 +26,7 @@ class BrushSize(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        tip = "Diameter of the pen in pixels of the picture ([ and ])"
+        tip = "Diameter of the pen in pixels of the picture ([ and ], or Shift and the wheel)"
         label = QLabel("Brush")
         label.setToolTip(tip)
         self.slider = QSlider(Qt.Orientation.Horizontal)

@@ -80,8 +80,8 @@ class KeyBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(6, 1, 6, 1)
         layout.setSpacing(_GAP)
-        layout.addWidget(self.strip, 7)
-        layout.addWidget(self.status, 3)
+        layout.addWidget(self.strip, 1)
+        layout.addWidget(self.status)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         follow(
             self,
@@ -174,12 +174,21 @@ class ElidedLabel(QLabel):
         super().__init__(parent)
         self.full_text = ""
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(20)
 
     def set_text(self, text: str) -> None:
         """Show a text, cut to the room there is."""
         self.full_text = text
+        self.updateGeometry()
         self._fit()
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        """The whole text, but at most two fifths of the bar."""
+        parent = self.parentWidget()
+        most = parent.width() * 2 // 5 if parent is not None else 400
+        metrics = self.fontMetrics()
+        return QSize(min(metrics.horizontalAdvance(self.full_text) + 2, most), metrics.height())
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
         """Cut anew."""

@@ -93,11 +93,19 @@ class LossPlot(QWidget):
     def _draw(self) -> None:
         if not self.isVisible():
             return
-        for name, trace in self._traces.items():
-            steps, values = trace.points()
+        drawn = {name: trace.points() for name, trace in self._traces.items()}
+        for name, (steps, values) in drawn.items():
             raw, smoothed = self._curves_of(name)
             raw.setData(steps, values)
             smoothed.setData(steps, smooth(values, max(5, len(values) // 15)))
+        full = [(steps, values) for steps, values in drawn.values() if len(steps)]
+        if full:
+            # Found once for all, which is much quicker than pyqtgraph's own way, curve by curve.
+            self._plot.setRange(
+                xRange=(min(steps[0] for steps, _ in full), max(steps[-1] for steps, _ in full)),
+                yRange=(min(values.min() for _, values in full), max(values.max() for _, values in full)),
+                padding=0.02,
+            )
         self._tell()
 
     def _curves_of(self, name: str) -> tuple[pyqtgraph.PlotCurveItem, pyqtgraph.PlotCurveItem]:
@@ -146,12 +154,15 @@ class LossPlot(QWidget):
 def _fixed_plot() -> pyqtgraph.PlotWidget:
     plot = pyqtgraph.PlotWidget(background=None)
     plot.setMouseEnabled(x=False, y=False)
+    plot.disableAutoRange()
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setMinimumHeight(130)
     plot.setMaximumHeight(200)
     plot.getAxis("left").setWidth(34)
     plot.getAxis("bottom").setHeight(20)
+    for side in ("left", "bottom"):
+        plot.getAxis(side).setStyle(maxTickLevel=0, tickLength=-4)
     # The wheel is for the dock around it.
     plot.viewport().setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     plot.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)

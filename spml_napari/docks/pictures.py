@@ -131,7 +131,7 @@ class PicturesDock(QWidget):
             "Find moved pictures...", "find_moved", "Search a folder for them by content", self._ask_relink
         )
         self.previous = self._button(
-            "Previous", "previous_picture", "Previous picture (P)", partial(self.step, -1)
+            "Previous", "previous_picture", "Previous picture (Shift+N)", partial(self.step, -1)
         )
         self.next = self._button("Next", "next_picture", "Next picture (N)", partial(self.step, 1))
         self.position = QLabel()

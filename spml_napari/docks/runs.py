@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt, QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
@@ -137,7 +138,7 @@ class RunsList(QWidget):
 
     def _fit_height(self) -> None:
         rows = min(max(self._view.count(), 1), _SHOWN_ROWS)
-        height = max(self._view.sizeHintForRow(0), 3 * self.fontMetrics().height())
+        height = max(self._view.sizeHintForRow(0), 3 * self.fontMetrics().height()) + 2 * self._view.spacing()
         self._view.setFixedHeight(rows * height + 2 * self._view.frameWidth() + 2)
 
     # The chosen one -----------------------------------------------------------------------------------
@@ -147,9 +148,9 @@ class RunsList(QWidget):
         return str(items[0].data(_ID)) if items else None
 
     def _choose(self, run_id: str | None) -> None:
-        for i in range(self._view.count()):
-            if self._view.item(i).data(_ID) == run_id:
-                self._view.setCurrentRow(i)
+        for row, shown in enumerate(list(self._runs)[: self._view.count()]):
+            if shown == run_id:
+                self._view.setCurrentRow(row)
         self._update_buttons()
 
     def _update_buttons(self) -> None:
@@ -195,11 +196,11 @@ def _list() -> QListWidget:
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     view.setTextElideMode(Qt.TextElideMode.ElideRight)
     view.setUniformItemSizes(True)
-    view.setIconSize(QSize(0, 0))
+    view.setSpacing(2)
     return view
 
 
-def _button(text: str, name: str, pressed: object) -> QPushButton:
+def _button(text: str, name: str, pressed: Callable[[], None]) -> QPushButton:
     button = QPushButton(text)
     button.setObjectName(name)
     button.clicked.connect(pressed)
@@ -240,11 +241,13 @@ def _lines(run: RunSummary, current: bool) -> list[str]:
     how = [] if run.score is None else [f"score {run.score:.0%}"]
     if run.loss is not None:
         how.append(f"loss {run.loss:.3g}")
+    learned = "under way" if run.state == "running" else "nothing learned"
     known = run.marks is not None and run.marked_pictures is not None
+    marks = _marks(run.marks or 0, run.marked_pictures or 0) if known else "number of marks unknown"
     return [
-        f"{run.number} · {begun}{state}{' · current' if current else ''}",
-        "damaged" if run.damaged else " · ".join(how) or "nothing learned yet",
-        _marks(run.marks or 0, run.marked_pictures or 0) if known else "number of marks unknown",
+        f"{run.number} · {begun}{state}",
+        "damaged" if run.damaged else " · ".join(how) or learned,
+        f"{marks}{' · current' if current else ''}",
     ]
 
 

@@ -116,7 +116,7 @@ class ToolButtons(QWidget):
         widest = max(button.sizeHint().width() for button in (*self._buttons.values(), self.tags))
         for button in (*self._buttons.values(), self.tags):
             button.setMinimumWidth(widest)
-        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         group.buttonClicked.connect(self._on_click)

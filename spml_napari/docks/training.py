@@ -188,7 +188,11 @@ class TrainingDock(QWidget):
 
     def _show_score(self, what: str, score: float | None) -> None:
         if score is None:
-            text = f"No held-back score of {what}: that takes more marks, and a training not cut short." if what else ""
+            text = (
+                f"No held-back score of {what}: that takes more marks, and a training not cut short."
+                if what
+                else ""
+            )
         else:
             text = f"Held-back score of {what}: <b>{score:.0%}</b>"
         self.score.setText(text)

@@ -85,7 +85,7 @@ class WelcomeDock(QWidget):
         self.first_time = note(_FIRST_TIME)
         self.recent_heading = heading("Recent projects")
         self.recent = RecentList(self._submit)
-        self.recent.chosen.connect(self._session.open)
+        self.recent.chosen.connect(self._open)
         self.recent.gone_chosen.connect(self._tell_gone)
         self.recent.removed.connect(self._forget)
         self.new = primary("New project...", "Make a project of a folder of pictures")
@@ -120,10 +120,17 @@ class WelcomeDock(QWidget):
         self.form.hide()
         self.start.show()
 
+    def _open(self, path: Path) -> bool:
+        """Open a project, unless it is the open one: a click and a double click may both come here."""
+        project = self._session.project
+        if project is not None and project.path == path.resolve():
+            return False
+        return self._session.open(path)
+
     def _ask_open(self) -> None:
         folder = ask_for_folder(self, "Open project")
         if folder is not None:
-            self._session.open(folder)
+            self._open(folder)
 
     def try_sample(self, name: str, *_: object) -> None:
         """Make the sample project of this name, unless it was made before, and open it."""
@@ -133,9 +140,7 @@ class WelcomeDock(QWidget):
 
     def _open_sample(self, path: Path) -> None:
         self.sample.setEnabled(True)
-        if self._session.project is not None and self._session.project.path == path.resolve():
-            return
-        if self._session.open(path):
+        if self._open(path):
             self._session.report_text(
                 "info", f"The sample project is in {path}. Press Train to see it learn."
             )

@@ -55,16 +55,13 @@ class MarksLayers:
         self._points: list[Point] = []
         self._boxes: list[Box] = []
         self._line_width = 1.0
-        self._lock()
+        for layer in self.layers:
+            layer.editable = False
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, lowest first."""
         return self.painted, self.boxes, self.points
-
-    def _lock(self) -> None:
-        for layer in self.layers:
-            layer.editable = False
 
     def start(self, height: int, width: int, shrink: int, marks: Mapping[int, Mark]) -> None:
         """Show the marks of another picture of this size."""
@@ -72,8 +69,10 @@ class MarksLayers:
         self.raster.follow(marks)
         show_raster(self.painted, self.raster.values, shrink)
         # Seen from afar an outline of one pixel would vanish.
-        self._line_width = max(1.0, max(height, width) / 400)
-        self._show_points_and_boxes(marks, anew=True)
+        line_width = max(1.0, max(height, width) / 250)
+        if line_width != self._line_width:
+            self._line_width, self._boxes = line_width, []
+        self._show_points_and_boxes(marks)
 
     def follow(self, marks: Mapping[int, Mark]) -> None:
         """Show how the marks of the same picture stand now."""
@@ -97,18 +96,19 @@ class MarksLayers:
         """Show a part as the marks have it again, without what was drawn since."""
         show_part(self.painted, self.raster.repaint(window))
 
-    def _show_points_and_boxes(self, marks: Mapping[int, Mark], anew: bool = False) -> None:
+    def _show_points_and_boxes(self, marks: Mapping[int, Mark]) -> None:
         points = [mark for mark in marks.values() if isinstance(mark, Point)]
         boxes = [mark for mark in marks.values() if isinstance(mark, Box)]
-        if anew or points != self._points:
+        if points != self._points:
             self._points = points
             self.points.data = np.array([(mark.y, mark.x) for mark in points]).reshape(-1, 2)
             self.points.selected_data = set()
             self._color_points()
-        if anew or boxes != self._boxes:
+            self.points.editable = False
+        if boxes != self._boxes or len(boxes) != len(self.boxes.data):
             self._boxes = boxes
             self._draw_boxes()
-        self._lock()
+            self.boxes.editable = False
 
     def _color_points(self) -> None:
         if self._points:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from spml_napari.docks.following import follow
 from spml_napari.layers.colors import label_colormap
 from spml_napari.layers.geometry import placement
 from spml_napari.layers.outlines import outlines
-from spml_napari.layers.raster_layer import raster_layer, show_raster
+from spml_napari.layers.raster_layer import give_data, put, raster_layer, show_raster
 from spml_napari.session import Session
 from spml_napari.view_state import OverlayMode, ShownPrediction
 
@@ -93,7 +91,8 @@ class Overlay(QObject):
         if prediction is None:
             # Nothing of another picture may stay, however briefly.
             self._shown = None
-            self.labels.visible = self.heat.visible = False
+            put(self.labels, visible=False)
+            put(self.heat, visible=False)
             return
         self._since_last.restart()
         wanted = (prediction, view.mode, view.contour)
@@ -101,10 +100,12 @@ class Overlay(QObject):
             self._shown = wanted
             self._fill(prediction, view.mode, view.contour)
         is_heat = view.mode is OverlayMode.UNCERTAINTY
-        self.labels.opacity = self.heat.opacity = view.opacity
         self.recolor()
-        self.labels.visible = view.visible and not is_heat
-        self.heat.visible = view.visible and is_heat and prediction.uncertainty is not None
+        # Outlines cover little, so they are drawn stronger than areas.
+        strength = min(1.0, 2 * view.opacity) if view.contour else view.opacity
+        put(self.labels, opacity=strength, visible=view.visible and not is_heat)
+        has_heat = is_heat and prediction.uncertainty is not None
+        put(self.heat, opacity=view.opacity, visible=view.visible and has_heat)
 
     def recolor(self) -> None:
         """Take the colours of the session's class table, without those of hidden classes."""
@@ -116,9 +117,8 @@ class Overlay(QObject):
     def _fill(self, prediction: ShownPrediction, mode: OverlayMode, contour: int) -> None:
         if mode is OverlayMode.UNCERTAINTY:
             if prediction.uncertainty is not None:
-                place: dict[str, Any] = placement(prediction.shrink)
-                self.heat.scale, self.heat.translate = place["scale"], place["translate"]
-                self.heat.data = prediction.uncertainty
+                put(self.heat, **placement(prediction.shrink))
+                give_data(self.heat, prediction.uncertainty)
             return
         show_raster(self.labels, overlay_values(prediction, mode, contour), prediction.shrink)
 

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from spml_napari.layers.picture_loader import ShownPicture
+from spml_napari.layers.raster_layer import give_data, put
 
 NAME = "Picture"
 
@@ -36,7 +37,7 @@ class PictureLayer:
 
     def clear(self) -> None:
         """Show nothing."""
-        self.layer.visible = False
+        put(self.layer, visible=False)
 
     def show(self, picture: ShownPicture) -> None:
         """Show a picture over the size its record has, however coarse the given pixels are."""
@@ -47,11 +48,10 @@ class PictureLayer:
         elif self.layer.multiscale:
             self._replace(_plain_layer())
         if len(levels) == 1:
-            self.layer.data = levels[0]
+            give_data(self.layer, levels[0])
         height, width = levels[0].shape[:2]
         scale = np.array([picture.record.height / height, picture.record.width / width])
-        self.layer.scale, self.layer.translate = scale, (scale - 1) / 2
-        self.layer.visible = True
+        put(self.layer, scale=scale, translate=(scale - 1) / 2, visible=True)
 
     def _replace(self, layer: Image) -> None:
         layers = self._viewer.layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -21,7 +22,7 @@ from spml_napari.layers.pyramid import build_levels, is_large, levels_in_memory,
 T = TypeVar("T")
 
 KEPT_BYTES = 256 << 20
-"""Decoded pictures that are kept in memory; the one on the canvas comes on top of that."""
+"""Decoded pictures that are kept in memory; the one on the canvas is, however large it is."""
 
 
 class Jobs(Protocol):
@@ -60,6 +61,8 @@ class ShownPicture:
         return sum(level.nbytes for level in self.levels if not isinstance(level, np.memmap))
 
 
+Key: TypeAlias = tuple[int, str]
+
 Answer: TypeAlias = tuple[PictureRecord, ShownPicture | SpmlError | None]
 """None: given up half-way, as another picture was wanted meanwhile."""
 
@@ -82,22 +85,21 @@ class PictureLoader(QObject):
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
-        self._kept: OrderedDict[str, ShownPicture] = OrderedDict()
-        self._running: dict[str, list[Future[Any]]] = {}
-        self._wanted: str | None = None
+        self._kept: OrderedDict[Key, ShownPicture] = OrderedDict()
+        self._running: dict[Key, Future[Any]] = {}
+        self._wanted: Key | None = None
 
     def want(self, project: Project | None, record: PictureRecord | None) -> None:
         """Show this picture from now on: at once if it is kept, else as soon as it is decoded."""
-        self._wanted = None if record is None else record.content_hash
+        self._wanted = None if record is None else _key(record)
         for key in [key for key in self._running if key != self._wanted]:
-            cancelled = [future.cancel() for future in self._running[key]]
-            if all(cancelled):
+            if self._running[key].cancel():
                 del self._running[key]
         if project is None or record is None:
             return
-        kept = self._kept.get(record.content_hash)
+        kept = self._kept.get(_key(record))
         if kept is not None:
-            self._kept.move_to_end(record.content_hash)
+            self._kept.move_to_end(_key(record))
             self.arrived.emit(kept)
         else:
             self._load(project, record)
@@ -115,28 +117,31 @@ class PictureLoader(QObject):
 
     def is_kept(self, record: PictureRecord) -> bool:
         """Whether a picture could be shown at once."""
-        return record.content_hash in self._kept
+        return _key(record) in self._kept
 
     def _load(self, project: Project, record: PictureRecord) -> None:
-        key = record.content_hash
-        if key in self._running:
+        if _key(record) in self._running:
             return
-        if not is_large(record.height, record.width):
-            self._running[key] = [self._jobs.submit(_decode, project, record, done=self._on_done)]
+        if is_large(record.height, record.width):
+            job = self._jobs.submit(_decode_quickly, project, record, done=self._on_quick)
+        else:
+            job = self._jobs.submit(_decode, project, record, done=self._on_done)
+        self._running[_key(record)] = job
+
+    def _on_quick(self, answer: tuple[Project, PictureRecord, ShownPicture | None]) -> None:
+        project, record, picture = answer
+        del self._running[_key(record)]
+        if not self._is_wanted(record):
             return
         is_wanted = partial(self._is_wanted, record)
-        self._running[key] = [
-            self._jobs.submit(_decode_quickly, project, record, done=self._on_quick),
-            self._jobs.submit(_decode_levels, project, record, is_wanted, done=self._on_done),
-        ]
-
-    def _on_quick(self, picture: ShownPicture | None) -> None:
-        if picture is not None and self._is_wanted(picture.record) and not self.is_kept(picture.record):
+        job = self._jobs.submit(_decode_levels, project, record, is_wanted, done=self._on_done)
+        self._running[_key(record)] = job
+        if picture is not None:
             self.arrived.emit(picture)
 
     def _on_done(self, answer: Answer) -> None:
         record, result = answer
-        self._running.pop(record.content_hash, None)
+        self._running.pop(_key(record), None)
         if isinstance(result, ShownPicture):
             self._keep(result)
         if not self._is_wanted(record):
@@ -147,17 +152,20 @@ class PictureLoader(QObject):
             self.failed.emit(result)
 
     def _is_wanted(self, record: PictureRecord) -> bool:
-        return record.content_hash == self._wanted
+        return _key(record) == self._wanted
 
     def _keep(self, picture: ShownPicture) -> None:
-        self._kept[picture.record.content_hash] = picture
-        self._kept.move_to_end(picture.record.content_hash)
+        self._kept[_key(picture.record)] = picture
+        self._kept.move_to_end(_key(picture.record))
         total = sum(kept.bytes_in_memory for kept in self._kept.values())
         for key in list(self._kept):
-            if total <= KEPT_BYTES:
-                break
-            if key not in (self._wanted, picture.record.content_hash):
+            if total > KEPT_BYTES and key != self._wanted:
                 total -= self._kept.pop(key).bytes_in_memory
+
+
+def _key(record: PictureRecord) -> Key:
+    """Pictures of the same content are still two; one whose file was replaced isn't what it was."""
+    return record.id, record.content_hash
 
 
 def _decode(project: Project, record: PictureRecord) -> Answer:
@@ -167,15 +175,16 @@ def _decode(project: Project, record: PictureRecord) -> Answer:
         return record, error
 
 
-def _decode_quickly(project: Project, record: PictureRecord) -> ShownPicture | None:
-    try:
+def _decode_quickly(
+    project: Project, record: PictureRecord
+) -> tuple[Project, PictureRecord, ShownPicture | None]:
+    shown = None
+    with contextlib.suppress(SpmlError):  # reading all of it will tell
         picture = project.open_picture(record)
-    except SpmlError:  # the other job tells
-        return None
-    if open_levels(_folder_of(project, record), picture) is not None:
-        return None
-    pixels = quick_version(picture)
-    return None if pixels is None else ShownPicture(record, (pixels,), is_final=False)
+        if open_levels(_folder_of(project, record), picture) is None:
+            pixels = quick_version(picture)
+            shown = None if pixels is None else ShownPicture(record, (pixels,), is_final=False)
+    return project, record, shown
 
 
 def _decode_levels(project: Project, record: PictureRecord, is_wanted: Callable[[], bool]) -> Answer:

@@ -22,9 +22,13 @@ class PointerLayer:
 
     def start(self, height: int, width: int, shrink: int) -> None:
         """Show nothing, over another picture of this size."""
+        shape = shrunken_shape(height, width, shrink)
+        if (shape, shrink) == (self.layer.data.shape, self._shrink):
+            self.clear()
+            return
         self._shrink = shrink
         self._shown = NOWHERE
-        show_raster(self.layer, np.zeros(shrunken_shape(height, width, shrink), np.uint8), shrink)
+        show_raster(self.layer, np.zeros(shape, np.uint8), shrink)
 
     def recolor(self, classes: ClassTable) -> None:
         """Take the colours of another class table."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spml_core.annotations import (
+    ACCEPTANCES,
     UNTOUCHED,
     Box,
     Erasure,
@@ -36,7 +37,11 @@ marks = st.one_of(
     st.builds(Tag, classes),
     st.builds(Erasure, lines, widths),
     st.builds(
-        lambda t, le, r: Patch(t, le, np.array(r, np.uint8)), st.integers(0, 99), st.integers(0, 99), rasters
+        lambda t, le, r, how: Patch(t, le, np.array(r, np.uint8), how),
+        st.integers(0, 99),
+        st.integers(0, 99),
+        rasters,
+        st.sampled_from(ACCEPTANCES),
     ),
 )
 
@@ -68,6 +73,8 @@ def test_json_round_trip_is_exact(mark):
         lambda: Patch(0, 0, np.zeros((2, 3), np.int64)),
         lambda: Patch(0, 0, np.zeros(3, np.uint8)),
         lambda: Patch(-1, 0, np.zeros((2, 2), np.uint8)),
+        lambda: Patch(0, 0, np.zeros((2, 2), np.uint8), "all"),
+        lambda: Patch(0, 0, np.zeros((2, 2), np.uint8), None),
     ],
 )
 def test_senseless_marks_are_refused(make):
@@ -84,6 +91,7 @@ def test_a_patch_keeps_a_copy_nobody_can_change():
     with pytest.raises(ValueError, match="read-only"):
         patch.labels[0, 0] = 1
     assert patch != Patch(0, 1, patch.labels)
+    assert patch != Patch(0, 0, patch.labels, "class")
     assert patch != "patch"
 
 
@@ -94,8 +102,18 @@ def test_classes_of_and_with_classes():
     assert classes_of(Erasure(((0, 0),), 2)) == ()
     swapped = with_classes(patch, {1: 3, 3: 1, 253: 0})
     assert swapped.labels.tolist() == [[1, 255, UNTOUCHED], [3, 1, 0]]
+    accepted = Patch(0, 0, np.array([[1]], np.uint8), "picture")
+    assert with_classes(accepted, {1: 0}) == Patch(0, 0, np.array([[0]], np.uint8), "picture")
     assert with_classes(Point(2, 1, 1), {2: 9}) == Point(9, 1, 1)
     assert with_classes(Erasure(((0, 0),), 2), {}) == Erasure(((0, 0),), 2)
+
+
+def test_a_drawn_patch_is_written_as_before_there_were_accepted_ones():
+    drawn = Patch(0, 0, np.zeros((2, 2), np.uint8))
+    assert "accepted" not in mark_to_json(drawn)
+    assert mark_from_json(patch_json(2, 2, bytes(4))) == drawn
+    assert drawn.accepted == ""
+    assert mark_from_json(patch_json(2, 2, bytes(4), accepted="picture")).accepted == "picture"
 
 
 def patch_json(height, width, raster, **more):
@@ -135,6 +153,9 @@ def patch_json(height, width, raster, **more):
         (patch_json(2, 2, b"1234", zlib=base64.b64encode(b"junk").decode()), "unpacked"),
         (patch_json(2, 2, b"1234", zlib=None), "base64"),
         (patch_json(2, 2, b"1234", top=-3), "-3"),
+        (patch_json(2, 2, b"1234", accepted="all"), "accepted = 'all'"),
+        (patch_json(2, 2, b"1234", accepted=["class"]), "accepted"),
+        (patch_json(2, 2, b"1234", accepted=None), "accepted = None"),
     ],
 )
 def test_damaged_json_is_refused(text, words):

@@ -117,6 +117,72 @@ def test_a_class_that_is_not_there_is_refused(mark):
         rasterize([mark], SHAPE, K)
 
 
+def by_the_rule(marks, shape, num_classes):
+    """Pixel by pixel, from the last mark back: a person's latest label, else the latest accepted one; an erasure
+    ends the search."""
+    painted = [rasterize([mark], shape, num_classes) for mark in marks]
+    labels = np.full(shape, num_classes, np.uint8)
+    for y, x in np.ndindex(shape):
+        accepted = None
+        for mark, alone in zip(reversed(marks), reversed(painted), strict=True):
+            if isinstance(mark, Erasure):
+                if any(distance(y, x, a, b) <= mark.width / 2 for a, b in itertools.pairwise(mark.points)):
+                    break
+            elif alone[y, x] != num_classes:
+                if not getattr(mark, "accepted", ""):
+                    labels[y, x] = alone[y, x]
+                    break
+                if accepted is None:
+                    accepted = alone[y, x]
+        if labels[y, x] == num_classes and accepted is not None:
+            labels[y, x] = accepted
+    return labels
+
+
+def test_accepted_predictions_lie_under_what_people_marked():
+    rng = np.random.default_rng(0)
+    shape = (9, 10)
+
+    def patch(accepted):
+        top, left = rng.integers(0, 5, 2)
+        raster = rng.choice(np.array([0, 1, 2, 255, UNTOUCHED], np.uint8), (4, 5))
+        return Patch(int(top), int(left), raster, accepted)
+
+    def line():
+        (a, b), (c, d) = rng.uniform(0, 9, (2, 2))
+        return ((a, b), (c, d))
+
+    kinds = [
+        lambda: patch(""),
+        lambda: patch("class"),
+        lambda: patch("picture"),
+        lambda: Scribble(int(rng.integers(3)), line(), 1.5),
+        lambda: Erasure(line(), 2.5),
+    ]
+    seen = set()
+    for _ in range(60):
+        marks = [kinds[i]() for i in rng.integers(0, len(kinds), 7)]
+        expected = by_the_rule(marks, shape, 3)
+        assert np.array_equal(rasterize(marks, shape, 3), expected)
+        seen.add(expected.tobytes())
+    assert len(seen) > 50
+
+
+@pytest.mark.parametrize("accepted", ["class", "picture"])
+def test_the_order_of_a_persons_mark_and_an_accepted_one_is_no_matter_but_that_of_an_erasure_is(accepted):
+    whole = Patch(0, 0, np.full(SHAPE, 2, np.uint8), accepted)
+    void = Patch(3, 3, np.full((2, 2), 255, np.uint8))
+    person, erase = Scribble(1, ((8.0, 8.0), (8.0, 20.0)), 3), Erasure(((8.0, 8.0), (8.0, 12.0)), 3)
+    assert np.array_equal(
+        rasterize([whole, person, void], SHAPE, K), rasterize([void, person, whole], SHAPE, K)
+    )
+    assert rasterize([void, person, whole], SHAPE, K)[3, 3] == 255
+    assert rasterize([whole, person, erase], SHAPE, K)[8, 10] == K
+    assert rasterize([person, erase, whole], SHAPE, K)[8, 10] == 2
+    assert rasterize([person, whole], SHAPE, K)[8, 10] == 1
+    assert tag_vector([whole], rasterize([whole], SHAPE, K), K).tolist() == [False, False, True, False]
+
+
 def test_254_classes():
     labels = rasterize([Patch(0, 0, np.full((1, 2), 253, np.uint8))], (1, 4), 254)
     assert labels.tolist() == [[253, 253, 254, 254]]

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QPushButton
 
@@ -220,9 +220,8 @@ def picture_file(path, seed=1):
 def drop(dock, *paths):
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    where = (QPoint if QDropEvent.__module__.startswith("PyQt5") else QPointF)(5, 5)
     event = QDropEvent(
-        QPointF(where),
+        QPointF(5, 5),
         Qt.DropAction.CopyAction,
         data,
         Qt.MouseButton.LeftButton,

@@ -3,7 +3,7 @@ import pytest
 from napari.qt import get_stylesheet
 from qtpy.QtCore import QPoint, QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QImage, QPainter, QWheelEvent
-from qtpy.QtWidgets import QApplication, QToolButton
+from qtpy.QtWidgets import QApplication, QScrollArea, QToolButton
 
 from spml_core.annotations import Point, Tag
 from spml_napari.docks.brush import diameter_of, place_of
@@ -189,6 +189,14 @@ def test_a_narrow_dock_wraps_and_a_wide_one_puts_groups_side_by_side(session, do
     dock.resize(300, 600)
     qtbot.waitUntil(lambda: place(dock.brush).y() > max(place(one).y() for one in buttons))
     assert lines() == 2
+
+
+def test_the_dock_scrolls_only_when_it_must(dock, qtbot):
+    bar = dock.findChild(QScrollArea).verticalScrollBar()
+    dock.resize(300, dock.sizeHint().height())
+    qtbot.waitUntil(lambda: bar.maximum() == 0)
+    dock.resize(300, dock.sizeHint().height() // 2)
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
 
 
 def test_icons_follow_the_theme(dock):

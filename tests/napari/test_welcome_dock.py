@@ -8,7 +8,6 @@ from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMenu, QPushButton
 
-from spml_core.project import Project
 from spml_napari.docks import new_project as form_module
 from spml_napari.docks import welcome as welcome_module
 from spml_napari.docks.new_project import files_of_layers, suggested_place
@@ -104,6 +103,8 @@ def test_recent_projects_are_listed_with_thumbnails_and_open_by_a_click(qtbot, w
     click(qtbot, window, 0)
     assert window.session.project.path == small_project.path
     assert "small" in window.dock.open_now.text()
+    window.dock.recent.list.activated.emit(item(window, 0))  # as after a double click
+    assert window.reports == []
 
 
 def test_a_project_that_is_gone_is_faded_and_can_be_removed(qtbot, window, small_project):
@@ -326,16 +327,17 @@ def test_files_of_layers_are_those_of_pictures(images):
     assert files_of_layers([layer, napari.layers.Labels(np.zeros((8, 8), int))]) == []
 
 
-def test_a_dock_destroyed_while_it_works_stops_the_work(qtbot, tmp_path, executor, images):
-    for i in range(30):
+def test_a_dock_destroyed_while_it_works_stops_the_work(qtbot, tmp_path, images):
+    for i in range(300):
         shutil.copy(images / "a.png", images / f"copy {i}.png")
-    session = Session()
-    recent = RecentProjects(tmp_path / "recent.json")
-    dock = WelcomeDock(session, executor.submit, None, recent, tmp_path)
+    executor, session = Executor(threads=1), Session()
+    dock = WelcomeDock(session, executor.submit, None, RecentProjects(tmp_path / "recent.json"), tmp_path)
     dock.ask_for_project(images)
     dock.form.start()
     dock.deleteLater()
-    qtbot.wait(300)
+    after = executor.submit(int)  # waits for the only thread
+    qtbot.waitUntil(after.done, timeout=20000)
+    qtbot.wait(50)
+    executor.close()
     assert session.project is None
-    if (tmp_path / "leaves.spml").exists():  # it was quicker: then the project is whole
-        Project.open(tmp_path / "leaves.spml").close()
+    assert not (tmp_path / "leaves.spml").exists()

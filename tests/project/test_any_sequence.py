@@ -202,7 +202,7 @@ def test_any_sequence_of_marks_class_edits_undo_and_redo(tmp_path, project):
     project.close()
 
     @given(steps)
-    @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def check(sequence):
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
             path = Path(folder) / "p.spml"

@@ -1,10 +1,13 @@
 import json
 import math
+import shutil
 
+import numpy as np
 import pytest
 
+from spml_core.annotations import Patch, Tag
 from spml_core.errors import ConfigError, ProjectError, StorageError
-from spml_core.project import Project
+from spml_core.project import FinishedMetrics, Project, RunFacts
 
 
 def test_a_run_from_beginning_to_end(project):
@@ -78,7 +81,7 @@ def test_wrong_states_configurations_and_files(project):
     (run.folder / "config.json").unlink()
     with pytest.raises(ProjectError, match=r"config\.json"):
         _ = run.config
-    run.folder.rmdir()
+    shutil.rmtree(run.folder)
     with pytest.raises(StorageError, match=r"metrics\.jsonl"):
         run.append_metrics({})
 
@@ -86,3 +89,96 @@ def test_wrong_states_configurations_and_files(project):
 def test_config_is_readable_json(project):
     run = project.new_run({"a": [1, 2]})
     assert json.loads((run.folder / "config.json").read_text()) == {"a": [1, 2]}
+
+
+def test_a_run_by_its_id(project):
+    first, second = project.new_run({}), project.new_run({})
+    project.set_run_state(second.id, "failed")
+    assert project.run(first.id) == first
+    assert project.run(second.id).state == "failed"
+    for wrong in ("run-0009", "../run-0001"):
+        with pytest.raises(ProjectError):
+            project.run(wrong)
+
+
+def test_what_a_run_started_from(project):
+    project.add_marks({1: [Tag(0), Tag(1)], 3: [Tag(2)]}, "")
+    project.delete_class(0)
+    project.move_class(0, 1)
+    run = project.new_run({})
+    project.add_marks({2: [Tag(0)]}, "")
+    project.close()
+    with Project.open(project.path, write=False) as again:
+        run = again.run(run.id)
+        assert run.facts == RunFacts(class_ids=(3, 2), marks=2, marked_pictures=2, pictures=3)
+        assert run.class_ids == (3, 2)
+    path = run.folder / "facts.json"
+    for damage in (
+        "{",
+        "[]",
+        '{"class_ids": "12"}',
+        '{"class_ids": [true], "marks": 0}',
+        "[" * 99999,
+        "null",
+    ):
+        path.write_text(damage)
+        assert run.facts is None
+        assert run.class_ids is None
+
+
+def test_codes_of_a_run_follow_its_classes(project):
+    project.add_class("mould")
+    run = project.new_run({})
+    assert np.array_equal(project.codes_of_run(run), [0, 1, 2, 3] + [4] * 251 + [255])
+    project.move_class(3, 0)  # mould, background, cell, wall
+    project.add_class("moss")
+    codes = project.codes_of_run(run)
+    assert codes.dtype == np.uint8
+    assert codes.shape == (256,)
+    assert codes[[0, 1, 2, 3, 4, 5, 254, 255]].tolist() == [1, 2, 3, 0, 5, 5, 5, 255]
+    project.delete_class(1)  # mould, cell, wall, moss
+    project.merge_class(1, 3)  # mould, wall, moss
+    assert project.codes_of_run(run)[[0, 1, 2, 3, 4, 254, 255]].tolist() == [3, 2, 1, 0, 3, 3, 255]
+    labels = np.array([[0, 1], [3, 255]], np.uint8)
+    assert project.codes_of_run(run)[labels].tolist() == [[3, 2], [0, 255]]
+    while project.undo() is not None:
+        pass
+    assert project.codes_of_run(run)[[0, 1, 2, 3, 4, 255]].tolist() == [0, 1, 2, 3, 3, 255]
+
+
+def test_a_run_that_kept_no_classes_had_todays(project):
+    run = project.new_run({})
+    (run.folder / "facts.json").unlink()
+    project.delete_class(2)
+    assert project.codes_of_run(run)[[0, 1, 2, 3, 255]].tolist() == [0, 1, 2, 2, 255]
+    (run.folder / "facts.json").write_text(
+        json.dumps({"class_ids": [1] * 300, "marks": 0, "marked_pictures": 0, "pictures": 0})
+    )
+    assert project.codes_of_run(run)[[0, 253, 254, 255]].tolist() == [0, 0, 2, 255]
+
+
+def test_codes_of_a_run_agree_with_the_marks_it_saw(project):
+    """What training saw, read through the lookup, is what the same marks show today."""
+    record = project.pictures[0]
+    project.add_marks({record.id: [Patch(0, 0, np.array([[0, 1, 2, 255, 0]], np.uint8))]}, "")
+    seen, run = project.weak_labels(record), project.new_run({})
+    project.merge_class(2, 0)
+    project.add_class("moss")
+    project.move_class(0, 2)
+    assert np.array_equal(project.codes_of_run(run)[seen], project.weak_labels(record))
+
+
+def test_how_a_run_finished(project):
+    run = project.new_run({})
+    assert run.finished_metrics is None
+    run.append_metrics({"event": "step", "step": 1, "losses": {"finished": 1}})
+    assert run.finished_metrics is None
+    run.append_metrics(
+        {"event": "finished", "step": 1, "seconds": 2.5, "stopped": True, "held_back_score": None}
+    )
+    run.append_metrics({"event": "step", "step": 2})
+    assert run.finished_metrics == FinishedMetrics(None, 2.5)
+    run.append_metrics(
+        {"event": "finished", "step": 2, "seconds": 4, "stopped": False, "held_back_score": 0.75}
+    )
+    assert run.finished_metrics == FinishedMetrics(0.75, 4.0)

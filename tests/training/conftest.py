@@ -1,9 +1,48 @@
 import numpy as np
 import pytest
 
-from spml_core.training import TrainingSet
+from spml_core.config import TrainConfig
+from spml_core.training import TrainingSet, train
 
 UNLABELED = 3
+TINY = TrainConfig(
+    steps=12,
+    scales=(1.0,),
+    embedding_dim=16,
+    batch=3,
+    samples=200,
+    regions=(10, 40),
+    device="cpu",
+    max_seconds=600,
+)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Settings of a training that takes seconds."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def run():
+    """Trains to the end; gives all events and the model."""
+
+    def to_the_end(training_set, config=TINY, folder=None, **kwargs):
+        events = []
+        generator = train(training_set, config, folder, **kwargs)
+        while True:
+            try:
+                events.append(next(generator))
+            except StopIteration as end:
+                return events, end.value
+
+    return to_the_end
+
+
+@pytest.fixture(scope="session")
+def marks_of():
+    """Makes a few clicks on every class of a picture's truth."""
+    return clicks
 
 
 def blobs(seed: int, side: int = 96):

@@ -1,0 +1,72 @@
+"""Beginning and ending a training run: what the holder of the writer's lock does. Needs no torch."""
+
+from __future__ import annotations
+
+from spml_core.config import TrainConfig
+from spml_core.errors import ProjectError, TrainingError
+from spml_core.project import Project, Run, RunState
+
+MODEL_FILE = "model.json"
+"""Is in a run's folder if a model is."""
+
+
+def begin_run(project: Project, config: TrainConfig) -> Run:
+    """Begin a run, if there is something to learn from.
+
+    Parameters
+    ----------
+    project : Project
+        Open for writing.
+    config : TrainConfig
+
+    Returns
+    -------
+    Run
+        Its state is "running"; :func:`end_run` says how it ended.
+
+    Raises
+    ------
+    TrainingError
+        If fewer than two classes have marks. There is no new run.
+    ProjectError
+        If a picture isn't where it was, or the project is open for reading only. There is no new run.
+    """
+    counts = project.mark_counts()
+    marked = [name for name, count in zip(project.classes.names, counts, strict=True) if count]
+    if not marked:
+        raise TrainingError(
+            "No picture is marked.", "Mark at least two classes with scribbles or points, then train."
+        )
+    if len(marked) < 2:
+        raise TrainingError(
+            f"Of {len(counts)} classes only {marked[0]!r} is marked.", "Mark at least two classes."
+        )
+    missing = [record for record in project.pictures if not record.path.is_file()]
+    if missing:
+        others = f" and {len(missing) - 1} others aren't" if missing[1:] else " isn't"
+        raise ProjectError(
+            f"The picture {missing[0].name!r}{others} where it was: there is no {missing[0].path}.",
+            "Relink the project with the folder that holds it now.",
+        )
+    return project.new_run(config.to_dict())
+
+
+def end_run(project: Project, run_id: str, state: RunState) -> None:
+    """Say how a run ended; its model becomes the project's current one, if there is one and it didn't fail.
+
+    Parameters
+    ----------
+    project : Project
+        Open for writing.
+    run_id : str
+    state : str
+        "finished", "stopped" or "failed".
+
+    Raises
+    ------
+    ProjectError
+        If there is no such run.
+    """
+    project.set_run_state(run_id, state)
+    if state != "failed" and (project.run(run_id).folder / MODEL_FILE).exists():
+        project.set_current_run(run_id)
