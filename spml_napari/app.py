@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import napari
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, Qt
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QWidget
 
 from spml_napari.docks.following import follow
 from spml_napari.workbench import Workbench
@@ -21,6 +22,8 @@ _LARGEST = (1500, 950)
 
 def run(project: Path | None = None) -> None:
     """Open the window, with a project or the welcome dock, and return once it is closed."""
+    # Napari would show this over the picture, and nobody who uses the window can do anything about it.
+    warnings.filterwarnings("ignore", message="napari support for the PyQt5 backend")
     viewer = napari.Viewer(title="spml", show=False)
     arrangement = Arrangement(viewer)
     viewer.window.show()
@@ -52,6 +55,7 @@ class Arrangement(QObject):
             self._add(name, title, "right")
         self._add("keys", "Keys", "bottom")
         self.docks["keys"].setTitleBarWidget(QWidget())
+        self.window.installEventFilter(self)
         follow(self, {self.bench.session.project_changed: self._on_project})
         self._on_project()
 
@@ -74,11 +78,27 @@ class Arrangement(QObject):
             dock = window.findChild(QDockWidget, name)
             if dock is not None:
                 dock.hide()
+        QTimer.singleShot(0, self._dismiss_binding_notice)
         first = self.docks[_TABS[0]]
         for name in _TABS[1:]:
             window.tabifyDockWidget(first, self.docks[name])
         first.raise_()
         self._size()
+
+    def _dismiss_binding_notice(self) -> None:
+        """Close what napari says of PyQt5 at every start: users of an app can't do anything about its Qt."""
+        for dialog in self.window.findChildren(QDialog):
+            if any("PyQt5 backend" in label.text() for label in dialog.findChildren(QLabel)):
+                dialog.close()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
+        """Close without a question when the user says so: everything is on the disk already."""
+        if event is None or event.type() != QEvent.Type.Close or not event.spontaneous():
+            return False
+        # Napari asks only where the window system closes the window, not where the program does.
+        event.ignore()
+        QTimer.singleShot(0, self.window.close)
+        return True
 
     def _add(self, name: str, title: str, area: str) -> None:
         widget = self.bench.dock(name)

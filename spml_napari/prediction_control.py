@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
-from spml_core.engine.predictions import PredictionStore
-from spml_core.engine.ranking import next_to_mark
 
 from spml_core.engine.background.messages import (
     AskWhy,
@@ -26,6 +24,8 @@ from spml_core.engine.background.messages import (
     Regions,
     Stored,
 )
+from spml_core.engine.predictions import PredictionStore
+from spml_core.engine.ranking import next_to_mark
 from spml_core.errors import SpmlError
 from spml_core.project import Run
 from spml_napari.docks.following import follow
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # Stepping quickly through pictures asks for none but the last.
 _ASK_AFTER_MS = 120
+_RESTART_AFTER_MS = 1000
+_MOST_RESTARTS = 2
 
 
 class Answers(Protocol):
@@ -93,10 +95,9 @@ class PredictionControl(QObject):
         self._store: PredictionStore | None = None
         self._numbers = count(1)
         self._wanted: dict[str, int] = {}
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_ASK_AFTER_MS)
-        self._timer.timeout.connect(self._ask)
+        self._timer = self._once_after(_ASK_AFTER_MS, self._ask)
+        self._restarts = 0
+        self._restart = self._once_after(_RESTART_AFTER_MS, self._begin_again)
         follow(
             self,
             {
@@ -109,19 +110,38 @@ class PredictionControl(QObject):
             },
         )
 
+    def _once_after(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(call)
+        return timer
+
     # Project and picture ----------------------------------------------------------------------------
 
     def _on_project(self) -> None:
         self.close()
-        self.regions, self._store = None, None
+        self.regions, self._store, self._restarts = None, None, 0
+        if self.session.project is not None:
+            self._store = PredictionStore(self.session.project)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start an answering process, and let it label all pictures."""
         project = self.session.project
-        if project is None:
+        if project is None or self._answers is not None:
             return
-        self._store = PredictionStore(project)
+        self._wanted.clear()
         self._answers = self._start_answers(str(project.path))
         self._answers.received.connect(self._on_answer)
         self._answers.ended.connect(self._on_death)
-        self._predict_all()
+        if not self._is_training():
+            self._predict_all()
+
+    def _begin_again(self) -> None:
+        self._begin()
+        self._ask()
+        self._ask_regions()
 
     def _on_picture(self) -> None:
         self.regions = None
@@ -154,6 +174,7 @@ class PredictionControl(QObject):
     def close(self) -> None:
         """End the answering process; what it has stored stays."""
         self._timer.stop()
+        self._restart.stop()
         answers, self._answers = self._answers, None
         if answers is not None:
             answers.close()
@@ -309,13 +330,23 @@ class PredictionControl(QObject):
             )
 
     def _on_death(self, code: int) -> None:
-        project = self.session.project
         self._answers = None
-        if project is not None:
+        if self.session.project is None:
+            return
+        why = f"was killed (signal {-code}), perhaps for lack of memory" if code < 0 else "ended unexpectedly"
+        if self._restarts >= _MOST_RESTARTS:
+            # What broke it so often would break it again.
             self.session.report_text(
-                "warning", "The process that labels pictures ended unexpectedly; it is started again."
+                "error",
+                f"The process that labels pictures {why} once more, and isn't started again. Marking and training "
+                "go on. Close other programs, then open the project anew.",
             )
-            QTimer.singleShot(1000, self._on_project)
+            return
+        self._restarts += 1
+        self.session.report_text(
+            "warning", f"The process that labels pictures {why}. It is started again; nothing is lost."
+        )
+        self._restart.start()
 
     # What docks ask for -------------------------------------------------------------------------------
 

@@ -78,6 +78,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("U",), "Uncertainty", "toggle_uncertainty", in_bar=False),
     Shortcut(("A",), "Accept the picture", "accept_picture", in_bar=False),
     Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark", in_bar=False),
+    Shortcut(("Ctrl+Return",), "Start, pause or continue training", "train", in_bar=False),
+    Shortcut(("Ctrl+.",), "Stop training", "stop_training", in_bar=False),
     Shortcut(("F",), "Fit the picture into the window", "fit", in_bar=False),
 )
 """All keys, in the order in which they are shown. P chooses the point tool, so pictures are turned by N and Shift+N."""
@@ -99,8 +101,8 @@ class Shortcuts(QObject):
     window : QMainWindow
         Also listens in its docks that float.
     actions : mapping of str to callable, optional
-        What the session can't do itself, by name: ``accept_picture``, ``next_to_mark``, ``cancel``, ``fit``,
-        ``show_tags``. One of the name of a built-in action replaces it.
+        What the session can't do itself, by name: ``accept_picture``, ``next_to_mark``, ``train``, ``stop_training``,
+        ``cancel``, ``fit``, ``show_tags``. One of the name of a built-in action replaces it.
     """
 
     def __init__(

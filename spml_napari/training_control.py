@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -27,6 +25,7 @@ from spml_core.errors import ProjectError, SpmlError, TrainingError
 from spml_core.project import Project, Run, RunState
 from spml_core.training.events import CheckpointSaved, StageProgress, StepDone, Warned
 from spml_napari.run_summaries import can_resume, has_checkpoint, has_model
+from spml_napari.training_state import Choices, Stopwatch, TrainingState
 from spml_napari.view_state import ShownPrediction
 from spml_napari.workers import ChildProcess
 
@@ -43,36 +42,6 @@ _STAGES = {
     "marks": "Reading new marks",
 }
 _MS_TO_LEAVE = 10_000
-
-
-class TrainingState(StrEnum):
-    """What training is doing."""
-
-    IDLE = "idle"
-    PREPARING = "preparing"
-    TRAINING = "training"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How the next training is to be.
-
-    Attributes
-    ----------
-    preset : str
-    max_seconds : float or None
-        None takes the preset's.
-    device : str
-    from_scratch : bool
-        Whether to leave the current model aside.
-    """
-
-    preset: str = "quick"
-    max_seconds: float | None = None
-    device: str = "auto"
-    from_scratch: bool = False
 
 
 class TrainingControl(QObject):
@@ -116,7 +85,7 @@ class TrainingControl(QObject):
         self._leaving: list[ChildProcess] = []
         self._project: Project | None = None
         self._before_pause = TrainingState.IDLE
-        self._clock = _Stopwatch()
+        self._clock = Stopwatch()
         self._fraction = 0.0
         self._saved_step = 0
         session.project_changed.connect(self._on_project)
@@ -268,7 +237,7 @@ class TrainingControl(QObject):
         )
         self._project, self.run_id = project, run.id
         self.warnings = []
-        self._clock = _Stopwatch()
+        self._clock = Stopwatch()
         self._clock.go()
         self._fraction, self._saved_step = 0.0, 0
         child = ChildProcess(self._target, farewell=Stop(), parent=self)
@@ -428,22 +397,3 @@ class TrainingControl(QObject):
     def _on_classes(self) -> None:
         if self._child is not None:
             self._child.send(MarksChanged(()))
-
-
-class _Stopwatch:
-    """Seconds that training took, pauses left out."""
-
-    def __init__(self) -> None:
-        self._before = 0.0
-        self._since: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        return self._before + (0.0 if self._since is None else time.monotonic() - self._since)
-
-    def go(self) -> None:
-        if self._since is None:
-            self._since = time.monotonic()
-
-    def stop(self) -> None:
-        self._before, self._since = self.seconds, None

@@ -20,8 +20,9 @@ from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
 from spml_napari.prediction_control import PredictionControl
 from spml_napari.session import Session
+from spml_napari.settings import load_settings
 from spml_napari.shortcuts import Shortcuts
-from spml_napari.training_control import TrainingControl
+from spml_napari.training_control import TrainingControl, TrainingState
 from spml_napari.workers import ChildProcess, Executor
 
 if TYPE_CHECKING:
@@ -58,8 +59,15 @@ class Workbench(QObject):
         self._shortcuts: Shortcuts | None = None
         self._closed = False
         self._place: tuple[float, float] | None = None
+        self.session.set_brush(load_settings().brush)
         self.session.reported.connect(self._notify)
+        # A run belongs to its project: it ends, and is written down, before another is opened.
+        self.session.settling.connect(self._stop_training)
+        self.training.state_changed.connect(self._on_training)
+        self.predictions.ready.connect(self._offer_devices)
+        self.canvas.said.connect(self._say)
         self.canvas.cursor_moved.connect(self._on_cursor)
+        self.canvas.cursor_left.connect(self._on_cursor_left)
         self.canvas.shown.connect(self._go_to_place)
         self.predictions.regions_changed.connect(self.canvas.regions_changed)
         self.canvas.regions_provider = self.predictions.region_labels
@@ -117,6 +125,7 @@ class Workbench(QObject):
             "train": self.training.toggle,
             "stop_training": self.training.stop,
             "cancel": self.canvas.cancel,
+            "fit": self.canvas.fit,
             "show_tags": self._show_tags,
         }
 
@@ -140,6 +149,9 @@ class Workbench(QObject):
 
     # Between the parts ----------------------------------------------------------------------------------
 
+    def _stop_training(self) -> None:
+        self.training.close()
+
     def _start_answers(self, path: str) -> ChildProcess:
         process = ChildProcess(_ANSWERS, path, parent=self)
         process.start()
@@ -152,6 +164,25 @@ class Workbench(QObject):
         inspect = self.docks.get("inspect")
         if isinstance(inspect, InspectDock):
             inspect.show_at(y, x)
+
+    def _on_cursor_left(self) -> None:
+        inspect = self.docks.get("inspect")
+        if isinstance(inspect, InspectDock):
+            inspect.show_nowhere()
+
+    def _say(self, text: str) -> None:
+        keys = self.docks.get("keys")
+        if isinstance(keys, KeyBar):
+            keys.say(text)
+
+    def _on_training(self, state: str) -> None:
+        if state == TrainingState.PREPARING:
+            self.predictions.pause_predicting()
+
+    def _offer_devices(self) -> None:
+        training = self.docks.get("training")
+        if isinstance(training, TrainingDock) and self.predictions.devices:
+            training.set_devices(self.predictions.devices)
 
     def _show_tags(self) -> None:
         tools = self.docks.get("tools")
@@ -191,6 +222,19 @@ def _tools(bench: Workbench) -> QWidget:
     return dock
 
 
+def _training(bench: Workbench) -> QWidget:
+    dock = TrainingDock(bench.session, bench.training)
+    dock.set_devices(bench.predictions.devices)
+    return dock
+
+
+def _training(bench: Workbench) -> QWidget:
+    dock = TrainingDock(bench.session, bench.training)
+    dock.set_devices(bench.predictions.devices)
+    bench.predictions.ready.connect(lambda: dock.set_devices(bench.predictions.devices))
+    return dock
+
+
 def _inspect(bench: Workbench) -> QWidget:
     dock = InspectDock(bench.session, bench.predictions, bench.executor.submit)
     dock.place_chosen.connect(bench.go_to_place)
@@ -202,7 +246,7 @@ DOCKS: dict[str, Callable[[Workbench], QWidget]] = {
     "pictures": _pictures,
     "classes": lambda bench: ClassesDock(bench.session),
     "tools": _tools,
-    "training": lambda bench: TrainingDock(bench.session, bench.training),
+    "training": _training,
     "inspect": _inspect,
     "export": lambda bench: ExportDock(bench.session, bench.executor.submit),
     "keys": lambda bench: KeyBar(bench.session),

@@ -97,6 +97,15 @@ def entries(database: Database) -> tuple[HistoryEntry, ...]:
     )
 
 
+def latest_steps(database: Database, count: int) -> tuple[HistoryEntry, ...]:
+    """Return the last ``count`` steps that are done or can be redone, oldest first; undo and redo are no steps."""
+    events = database.rows(
+        "SELECT event FROM event_state WHERE state IN ('done', 'undone') ORDER BY event DESC LIMIT ?", (count,)
+    )
+    found = [_load(database, event) for (event,) in reversed(events)]
+    return tuple(entry for entry in found if entry is not None)
+
+
 def new_action(database: Database, kind: Literal["add", "remove", "class"], note: str) -> int:
     """Record an action, inside a transaction; what was undone before it can't be redone any more."""
     database.execute("UPDATE event_state SET state = 'dropped' WHERE state = 'undone'")

@@ -122,6 +122,10 @@ class Marking(Opened):
         """Everything that was done, undone and redone, oldest first."""
         return history.entries(self._database)
 
+    def latest_steps(self, count: int) -> tuple[HistoryEntry, ...]:
+        """Return the last steps that are done or can be redone, oldest first: quick, however long the history is."""
+        return history.latest_steps(self._database, count)
+
     def _turned(self, entry: HistoryEntry | None) -> HistoryEntry | None:
         if entry is not None and entry.kind == "class":
             self._reload_classes()

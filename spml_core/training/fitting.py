@@ -18,6 +18,7 @@ ITERATIONS = 60  # of a fit from nothing; one that goes on from somewhere has ha
 _PSEUDO_CELLS = 15_000  # pseudo-labelled cells, at the least if there are so many
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _UNTOLD = 4  # iterations from nothing before there is something to see
+_LINE_SEARCH = 10
 _EXCLUDED = -20.0  # a bias below this is that of a class without marks
 
 
@@ -123,6 +124,7 @@ def fit_onwards(
         labels,
         network.num_classes,
         initial=(now.weight, bias),
+        line_search=_LINE_SEARCH,
         max_iterations=iterations,
         keep_going=keep_going,
         watch=_watch(network, pulse, 1),

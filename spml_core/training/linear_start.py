@@ -20,6 +20,7 @@ def fit_logistic(
     *,
     inverse_penalty: float = 0.005,
     max_iterations: int = 60,
+    line_search: int = 1,
     initial: tuple[Tensor, Tensor] | None = None,
     keep_going: Callable[[], bool] = lambda: True,
     watch: Callable[[Tensor, Tensor], object] = _look_away,
@@ -37,6 +38,9 @@ def fit_logistic(
     inverse_penalty : float
         Greater fits the marks more closely.
     max_iterations : int
+    line_search : int
+        Evaluations that an iteration may spend on finding how far to go. One is quick and enough from nothing; a start
+        that the labels contradict needs more, or it stays where it is.
     initial : tuple of Tensor, optional
         Weight and bias to start from; zeros if not given.
     keep_going : callable
@@ -61,6 +65,7 @@ def fit_logistic(
     optimiser = torch.optim.LBFGS(
         [weight, bias],
         max_iter=1,
+        max_eval=line_search,
         history_size=10,
         line_search_fn="strong_wolfe",
         tolerance_grad=1e-5 * scale,

@@ -76,16 +76,14 @@ class HistoryPanel(QWidget):
         self._fill()
 
     def _fill(self) -> None:
-        # Reading all of a long history takes a while: only for those who look at it.
         if not self.fold.is_open:
             return
         self.steps.clear()
         if self.session.project is None:
             return
-        entries = [entry for entry in self.session.project.history() if entry.state in ("done", "undone")]
         faded = self.steps.palette().color(QPalette.ColorGroup.Active, QPalette.ColorRole.Text)
         faded.setAlphaF(0.45)
-        for entry in reversed(entries[-STEPS_SHOWN:]):
+        for entry in reversed(self.session.project.latest_steps(STEPS_SHOWN)):
             item = QListWidgetItem(entry.note, self.steps)
             item.setToolTip(
                 f"{entry.note}, {entry.time} UTC" + (" (undone)" if entry.state == "undone" else "")

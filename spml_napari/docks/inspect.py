@@ -202,6 +202,10 @@ class InspectDock(QWidget):
                 [(info.name, info.color, float(v) / 255) for info, v in zip(classes, values, strict=True)]
             )
 
+    def show_nowhere(self) -> None:
+        """The cursor isn't over the picture any more."""
+        self.bars.say(_POINT_AT)
+
     def _show_overlay(self) -> None:
         view = self._session.overlay
         for number, (mode, _, _) in enumerate(_MODES):

@@ -19,7 +19,7 @@ from spml_napari.docks.runs import RunsList
 from spml_napari.docks.training_options import TrainingOptions
 from spml_napari.readiness import what_is_missing
 from spml_napari.run_summaries import last_step, summarize
-from spml_napari.training_control import TrainingState
+from spml_napari.training_state import TrainingState
 
 if TYPE_CHECKING:
     from spml_napari.session import Session

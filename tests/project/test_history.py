@@ -214,3 +214,16 @@ def test_any_sequence_equals_a_simple_model(tmp_path, images, classes):
             project.close()
 
     check()
+
+
+def test_latest_steps_are_the_end_of_the_history_without_undo_and_redo(project):
+    for number in range(6):
+        project.add_marks({1: [Point(0, number, 1)]}, f"step {number}")
+    project.undo()
+    project.undo()
+    project.redo()
+    steps = [entry for entry in project.history() if entry.state in ("done", "undone")]
+    for count in (0, 1, 3, 100):
+        assert list(project.latest_steps(count)) == steps[len(steps) - min(count, len(steps)) :]
+    project.add_marks({1: [Point(0, 9, 1)]}, "another way")
+    assert [entry.note for entry in project.latest_steps(2)] == ["step 4", "another way"]

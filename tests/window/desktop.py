@@ -8,9 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+import psutil
+from PIL import Image, ImageGrab
+from x11 import ask_to_close
 
 T = TypeVar("T")
 
@@ -46,6 +50,10 @@ class Desktop:
     def __init__(self, folder: Path, size: tuple[int, int] = SIZE) -> None:
         self.folder = folder
         self.size = size
+        self.folder.mkdir(parents=True, exist_ok=True)
+        runtime = folder / "runtime"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        self.log = folder / "program.log"
         read, write = os.pipe()
         self._server = subprocess.Popen(
             ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
@@ -62,17 +70,43 @@ class Desktop:
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_DATA_HOME": str(folder / "data"),
             "XDG_CONFIG_HOME": str(folder / "config"),
-            "XDG_RUNTIME_DIR": str(folder),
+            "XDG_RUNTIME_DIR": str(runtime),
             "QT_QPA_PLATFORM": "xcb",
         }
         self.program: subprocess.Popen[bytes] | None = None
 
+    def remember(self, **seconds: int) -> None:
+        """Let the window find these time budgets, by preset, as if they were chosen the last time."""
+        memory = self.folder / "config" / "spml-napari" / "spml-napari.conf"
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"{preset}\\seconds={value}\n" for preset, value in seconds.items()]
+        memory.write_text("[training]\n" + "".join(lines))
+
     def start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         """Start ``spml`` with these words."""
-        self.log = self.folder / "program.log"
+        return self._start("-m", "spml_core.cli", *words)
+
+    def start_watched(self, project: Path) -> subprocess.Popen[bytes]:
+        """Start the window as ``spml app`` does, with a witness in it: see watched.py and :meth:`said`."""
+        self._said = self.folder / "said.txt"
+        self._said.unlink(missing_ok=True)
+        return self._start(str(Path(__file__).with_name("watched.py")), self._said, project)
+
+    def said(self) -> list[list[str]]:
+        """What the witness has written: its whole lines, as words."""
+        if not self._said.exists():
+            return []
+        text = self._said.read_text()
+        return [line.split("\t") for line in text[: text.rfind("\n") + 1].splitlines()]
+
+    def said_of(self, kind: str) -> list[list[str]]:
+        """The witness's lines of one kind, without the kind."""
+        return [line[1:] for line in self.said() if line[0] == kind]
+
+    def _start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.program = subprocess.Popen(
-                [sys.executable, "-m", "spml_core.cli", *map(str, words)],
+                [sys.executable, *map(str, words)],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -121,6 +155,10 @@ class Desktop:
         """Press and release a mouse button at a place of the screen."""
         self._run("mousemove", str(round(x)), str(round(y)), "sleep", "0.05", "click", str(button))
 
+    def close_window(self, number: str) -> None:
+        """Ask a window to close, as its close button does."""
+        ask_to_close(self.environment["DISPLAY"], int(number))
+
     def drag(self, places: Sequence[tuple[float, float]], button: int = 1, pause: float = 0.01) -> None:
         """Move to the first place, press, move through the others, release."""
         words = ["mousemove", *_words(places[0]), "sleep", "0.05", "mousedown", str(button)]
@@ -128,11 +166,30 @@ class Desktop:
             words += ["mousemove", *_words(place), "sleep", f"{pause:g}"]
         self._run(*words, "mouseup", str(button))
 
-    def picture(self, path: Path) -> None:
-        """Save what the screen shows."""
-        from PIL import ImageGrab
+    def hand(self, strokes: Iterable[Sequence[tuple[float, float]]], pause: float) -> subprocess.Popen[bytes]:
+        """Let a hand draw one stroke after the other on its own, while the caller does something else."""
+        words: list[str] = []
+        for places in strokes:
+            words += ["mousemove", *_words(places[0]), "mousedown", "1"]
+            for place in places[1:]:
+                words += ["sleep", f"{pause:g}", "mousemove", *_words(place)]
+            words += ["sleep", f"{pause:g}", "mouseup", "1", "sleep", f"{pause:g}"]
+        return subprocess.Popen(["xdotool", *words], env=self.environment, stderr=subprocess.DEVNULL)
 
-        ImageGrab.grab(xdisplay=self.environment["DISPLAY"]).save(path)
+    def screen(self) -> Image.Image:
+        """What the screen shows."""
+        return ImageGrab.grab(xdisplay=self.environment["DISPLAY"])
+
+    def color(self, x: float, y: float) -> tuple[int, int, int]:
+        """Colour of a place of the screen."""
+        pixel = self.screen().convert("RGB").getpixel((round(x), round(y)))
+        return pixel  # type: ignore[return-value]
+
+    def children(self) -> list[psutil.Process]:
+        """Processes that the program has started, and theirs."""
+        if self.program is None or self.program.poll() is not None:
+            return []
+        return psutil.Process(self.program.pid).children(recursive=True)
 
     def kill(self) -> None:
         """End the program as a crash or a power cut would."""
@@ -153,7 +210,9 @@ class Desktop:
 
     def _check_alive(self) -> None:
         if self.program is not None and self.program.poll() is not None:
-            raise AssertionError(f"the program ended with {self.program.returncode}:\n{self.log_text()[-3000:]}")
+            raise AssertionError(
+                f"the program ended with {self.program.returncode}:\n{self.log_text()[-3000:]}"
+            )
 
     def _run(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True)
