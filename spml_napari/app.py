@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import napari
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, Qt, QTimer
-from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QTabWidget, QWidget
 
 from spml_napari.docks.following import follow
+from spml_napari.readers import prefer_this_reader
 from spml_napari.workbench import Workbench
 
 _LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
@@ -18,13 +18,13 @@ _RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"),
 _TABS = ("training", "inspect", "export")
 _WIDTHS = (230, 310)
 _LARGEST = (1500, 950)
+_HINT = "Choose at the right how to begin,\nor drop a project (NAME.spml) here."
 
 
 def run(project: Path | None = None) -> None:
     """Open the window, with a project or the welcome dock, and return once it is closed."""
-    # Napari would show this over the picture, and nobody who uses the window can do anything about it.
-    warnings.filterwarnings("ignore", message="napari support for the PyQt5 backend")
-    viewer = napari.Viewer(title="spml", show=False)
+    prefer_this_reader()
+    viewer = napari.Viewer(title="spml", show=False, show_welcome_screen=False)
     arrangement = Arrangement(viewer)
     viewer.window.show()
     arrangement.settle()
@@ -48,6 +48,8 @@ class Arrangement(QObject):
         self.viewer = viewer
         self.bench = Workbench.of(viewer)
         self.docks: dict[str, QDockWidget] = {}
+        self._hint = viewer.canvas.overlays["text"]
+        self._hint.text, self._hint.position, self._hint.font_size = _HINT, "middle_center", 14
         self._add("welcome", "Welcome", "right")
         for name, title in _LEFT:
             self._add(name, title, "left")
@@ -55,6 +57,7 @@ class Arrangement(QObject):
             self._add(name, title, "right")
         self._add("keys", "Keys", "bottom")
         self.docks["keys"].setTitleBarWidget(QWidget())
+        self.docks["keys"].setMinimumHeight(0)
         self.window.installEventFilter(self)
         follow(self, {self.bench.session.project_changed: self._on_project})
         self._on_project()
@@ -79,6 +82,7 @@ class Arrangement(QObject):
             if dock is not None:
                 dock.hide()
         QTimer.singleShot(0, self._dismiss_binding_notice)
+        window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         first = self.docks[_TABS[0]]
         for name in _TABS[1:]:
             window.tabifyDockWidget(first, self.docks[name])
@@ -108,6 +112,7 @@ class Arrangement(QObject):
         project = self.bench.session.project
         for name, dock in self.docks.items():
             dock.setVisible((name == "welcome") == (project is None))
+        self._hint.visible = project is None
         self.viewer.title = "spml" if project is None else f"{project.path.stem} \u2013 spml"
         if project is not None:
             self.docks[_TABS[0]].raise_()

@@ -41,15 +41,15 @@ class Shortcut:
         Name of the callable; see :meth:`Shortcuts.actions`.
     tools : tuple of Tool
         The key bar shows it with these tools only; empty is always.
-    in_bar : bool
-        Whether the key bar shows it at all.
+    bar : str
+        What the key bar says; keys of which it says the same share one entry. Empty leaves the key out.
     """
 
     keys: tuple[str, ...]
     text: str
     action: str
     tools: tuple[Tool, ...] = ()
-    in_bar: bool = True
+    bar: str = ""
 
 
 _BRUSH = (Tool.SCRIBBLE, Tool.ERASE)
@@ -57,30 +57,30 @@ _CLASS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.PICK)
 _DRAWS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.ERASE, Tool.PICK)
 
 SHORTCUTS: tuple[Shortcut, ...] = (
-    Shortcut(("S",), "Scribble", "tool_scribble", in_bar=False),
-    Shortcut(("P",), "Point", "tool_point", in_bar=False),
-    Shortcut(("B",), "Box", "tool_box", in_bar=False),
-    Shortcut(("E",), "Erase", "tool_erase", in_bar=False),
-    Shortcut(("G",), "Pick a segment", "tool_pick", in_bar=False),
-    Shortcut(("W",), "Why this class?", "tool_why", in_bar=False),
-    Shortcut(("V", "M"), "Move the picture", "tool_move", in_bar=False),
-    Shortcut(("T",), "Tags: what is in the picture", "show_tags", in_bar=False),
-    Shortcut(tuple("1234567890"), "Class", "class", tools=_CLASS),
-    Shortcut(("[",), "Smaller brush", "smaller_brush", tools=_BRUSH),
-    Shortcut(("]",), "Larger brush", "larger_brush", tools=_BRUSH),
-    Shortcut(("Esc",), "Take the stroke back", "cancel", tools=_DRAWS, in_bar=False),
-    Shortcut(("Ctrl+Z",), "Undo", "undo"),
-    Shortcut(("Ctrl+Shift+Z", "Ctrl+Y"), "Redo", "redo"),
-    Shortcut(("N", "Right"), "Next picture", "next_picture"),
-    Shortcut(("Shift+N", "Left"), "Previous picture", "previous_picture"),
-    Shortcut(("Space",), "Hide the overlay while held", "peek"),
-    Shortcut(("O",), "Outlines or filled", "toggle_contour", in_bar=False),
-    Shortcut(("U",), "Uncertainty", "toggle_uncertainty", in_bar=False),
-    Shortcut(("A",), "Accept the picture", "accept_picture", in_bar=False),
-    Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark", in_bar=False),
-    Shortcut(("Ctrl+Return",), "Start, pause or continue training", "train", in_bar=False),
-    Shortcut(("Ctrl+.",), "Stop training", "stop_training", in_bar=False),
-    Shortcut(("F",), "Fit the picture into the window", "fit", in_bar=False),
+    Shortcut(("S",), "Scribble", "tool_scribble"),
+    Shortcut(("P",), "Point", "tool_point"),
+    Shortcut(("B",), "Box", "tool_box"),
+    Shortcut(("E",), "Erase", "tool_erase"),
+    Shortcut(("G",), "Pick a segment", "tool_pick"),
+    Shortcut(("W",), "Why this class?", "tool_why"),
+    Shortcut(("V", "M"), "Move the picture", "tool_move"),
+    Shortcut(("T",), "Tags: what is in the picture", "show_tags"),
+    Shortcut(tuple("1234567890"), "Class", "class", _CLASS, bar="Class"),
+    Shortcut(("[",), "Smaller brush", "smaller_brush", _BRUSH, bar="Brush size"),
+    Shortcut(("]",), "Larger brush", "larger_brush", _BRUSH, bar="Brush size"),
+    Shortcut(("Esc",), "Take the stroke back", "cancel", _DRAWS),
+    Shortcut(("Ctrl+Z",), "Undo", "undo", bar="Undo, redo"),
+    Shortcut(("Ctrl+Shift+Z", "Ctrl+Y"), "Redo", "redo", bar="Undo, redo"),
+    Shortcut(("N", "Right"), "Next picture", "next_picture", bar="Next, previous picture"),
+    Shortcut(("Shift+N", "Left"), "Previous picture", "previous_picture", bar="Next, previous picture"),
+    Shortcut(("Space",), "Hide the overlay while held", "peek", bar="Hide the overlay"),
+    Shortcut(("O",), "Outlines or filled", "toggle_contour"),
+    Shortcut(("U",), "Uncertainty", "toggle_uncertainty"),
+    Shortcut(("A",), "Accept the picture", "accept_picture"),
+    Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark"),
+    Shortcut(("Ctrl+Return",), "Start, pause or continue training", "train"),
+    Shortcut(("Ctrl+.",), "Stop training", "stop_training"),
+    Shortcut(("F",), "Fit the picture into the window", "fit"),
 )
 """All keys, in the order in which they are shown. P chooses the point tool, so pictures are turned by N and Shift+N."""
 
@@ -189,11 +189,12 @@ class Shortcuts(QObject):
         """Whether the key goes to our window, and nobody types or moves with it there."""
         if self.session.project is None or QApplication.activeModalWidget() is not None:
             return False
-        top: QWidget | None = widget.window()
+        top = widget.window()
+        if isinstance(top, QDockWidget):  # a dock that floats belongs to the window it came from
+            parent = top.parentWidget()
+            top = None if parent is None else parent.window()
         if top is not self._window:
-            floats = isinstance(top, QDockWidget) and top.parentWidget() is not None
-            if not floats or top.parentWidget().window() is not self._window:
-                return False
+            return False
         if isinstance(widget, _TEXT_FIELDS) or (isinstance(widget, QComboBox) and widget.isEditable()):
             return False
         # Lists, sliders and buttons keep the keys by which they are worked, so that all of the window can be.

@@ -45,6 +45,8 @@ class BrushSize(QWidget):
         self.number.setKeyboardTracking(False)
         self.number.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.number.setToolTip(tip)
+        # Just "500 px": napari's style asks for more, which a narrow dock hasn't got.
+        self.number.setStyleSheet("QSpinBox { min-width: 50px; }")
         self.number.lineEdit().returnPressed.connect(self.number.clearFocus)  # keys are the tools' again
         label.setBuddy(self.number)
         layout = QHBoxLayout(self)

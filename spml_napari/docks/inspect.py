@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QPushButton,
     QRadioButton,
     QSizePolicy,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from spml_core.engine.background.messages import Reasons
 from spml_napari.docks.following import follow
@@ -98,7 +98,9 @@ class InspectDock(QWidget):
 
     def _build_overlay(self, layout: QVBoxLayout) -> None:
         layout.addWidget(heading("Overlay"))
-        row = QHBoxLayout()
+        modes = QWidget()
+        row = QFlowLayout(modes)
+        row.setContentsMargins(0, 0, 0, 0)
         self._modes = QButtonGroup(self)
         for number, (mode, text, tip) in enumerate(_MODES):
             button = QRadioButton(text)
@@ -106,8 +108,7 @@ class InspectDock(QWidget):
             button.setObjectName(f"mode_{mode}")
             self._modes.addButton(button, number)
             row.addWidget(button)
-        row.addStretch(1)
-        layout.addLayout(row)
+        layout.addWidget(modes)
         self._modes.idClicked.connect(lambda number: self._session.view(mode=_MODES[number][0]))
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
@@ -236,6 +237,8 @@ class InspectDock(QWidget):
             text = "The overlay is a preview: it changes as the model learns."
         elif there:
             text = "Look it over. Correct with the scribble or pick tool, accept what is right."
+        elif self._predictions.current_run() is not None:
+            text = "The model has not labelled this picture yet: that takes a moment."
         else:
             text = "There is no prediction of this picture yet. Mark a few places and train."
         self.state.setText(text)

@@ -18,15 +18,16 @@ _PAD = 5
 
 MOUSE: dict[Tool, tuple[tuple[str, str], ...]] = {
     Tool.MOVE: (("Drag", "Move the picture"), ("Wheel", "Zoom")),
-    Tool.SCRIBBLE: (("Drag", "Draw"), ("Right button", "Take back"), ("Shift+Wheel", "Brush size")),
+    Tool.SCRIBBLE: (("Drag", "Draw"),),
     Tool.POINT: (("Click", "Set a point"),),
-    Tool.BOX: (("Drag", "From corner to corner"), ("Right button", "Take back")),
-    Tool.ERASE: (("Drag", "Rub out"), ("Right button", "Take back"), ("Shift+Wheel", "Brush size")),
+    Tool.BOX: (("Drag", "From corner to corner"),),
+    Tool.ERASE: (("Drag", "Rub out"),),
     Tool.PICK: (("Click", "Give a segment the class"), ("Drag", "Several")),
     Tool.WHY: (("Click", "What decided this place?"),),
 }
-"""What the mouse does with each tool."""
+"""What the left button does with each tool."""
 
+_TAKE_BACK = ("Right button", "Take the stroke back")
 _ALWAYS = (("Middle button", "Move the picture"),)
 
 
@@ -40,12 +41,14 @@ class Hint:
 
 def hints(tool: Tool) -> list[Hint]:
     """All hints for a tool, the most useful first."""
+    keys: dict[str, list[tuple[str, ...]]] = {}
+    for shortcut in SHORTCUTS:
+        if shortcut.bar and (not shortcut.tools or tool in shortcut.tools):
+            keys.setdefault(shortcut.bar, []).append(shortcut.keys)
     found = [Hint(key, text) for key, text in MOUSE[tool]]
-    found += [
-        Hint(shown_key(shortcut.keys), shortcut.text)
-        for shortcut in SHORTCUTS
-        if shortcut.in_bar and (not shortcut.tools or tool in shortcut.tools)
-    ]
+    found += [Hint("  ".join(map(shown_key, group)), text) for text, group in keys.items()]
+    if tool in (Tool.SCRIBBLE, Tool.BOX, Tool.ERASE, Tool.PICK):
+        found.append(Hint(*_TAKE_BACK))
     if tool is not Tool.MOVE:
         found += [Hint(key, text) for key, text in _ALWAYS]
     return found
@@ -96,6 +99,10 @@ class KeyBar(QWidget):
     def say(self, text: str) -> None:
         """Show a word on the right."""
         self.status.set_text(text)
+
+    def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
+        """Leave most of the bar to the hints."""
+        self.status.setMaximumWidth(max(20, self.width() * 2 // 5))
 
     def _on_tool(self) -> None:
         self.strip.set_hints(hints(self.session.tool))
@@ -184,11 +191,9 @@ class ElidedLabel(QLabel):
         self._fit()
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """The whole text, but at most two fifths of the bar."""
-        parent = self.parentWidget()
-        most = parent.width() * 2 // 5 if parent is not None else 400
+        """The whole text."""
         metrics = self.fontMetrics()
-        return QSize(min(metrics.horizontalAdvance(self.full_text) + 2, most), metrics.height())
+        return QSize(metrics.horizontalAdvance(self.full_text) + 2, metrics.height())
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
         """Cut anew."""

@@ -97,6 +97,7 @@ class NewProjectForm(QWidget):
         self.cancel = QPushButton("Cancel")
         self.cancel.setObjectName("new_project_cancel")
         self.cancel.setToolTip("Make no project")
+        self.cancel.setStyleSheet("QPushButton { padding: 6px; }")  # as high as the button beside it
         self.cancel.clicked.connect(self.closed.emit)
         self.progress = JobProgress("new_project_progress", "Make no project; the form stays as it is")
         layout.addWidget(self.from_folder)

@@ -6,6 +6,8 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from spml_napari.docks.primary_button import PrimaryButton
+
 SPACING = 6
 MARGIN = 8
 
@@ -37,12 +39,8 @@ def note(text: str = "") -> QLabel:
 
 
 def primary(text: str, tip: str = "") -> QPushButton:
-    """Button for what the user will want to do next: bold, and named ``primary`` for style sheets."""
-    button = QPushButton(text)
-    button.setObjectName("primary")
-    button.setToolTip(tip)
-    button.setStyleSheet("QPushButton { font-weight: bold; padding: 6px; }")
-    return button
+    """Button for what the user will want to do next."""
+    return PrimaryButton(text, tip)
 
 
 def swatch(color: tuple[int, int, int], side: int = 14) -> QIcon:

@@ -27,7 +27,7 @@ from spml_napari.docks.badges import Badge, badge_icon
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
-from spml_napari.docks.parts import column, note, primary
+from spml_napari.docks.parts import column, note
 from spml_napari.docks.paths import ask_for_folder, ask_for_pictures, dropped_paths
 from spml_napari.docks.picture_model import PictureFilter, PictureModel, PictureStates, missing_pictures
 from spml_napari.docks.rows import ID_ROLE, RowList
@@ -137,10 +137,12 @@ class PicturesDock(QWidget):
         self.position = QLabel()
         self.position.setObjectName("picture_position")
         self.position.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.next_to_mark = primary(
-            "Next picture to mark", "Go to the picture that would teach the model most"
+        self.next_to_mark = self._button(
+            "Next picture to mark",
+            "pictures_next_to_mark",
+            "Go to the picture that would teach the model most (J)",
+            on_next_to_mark,
         )
-        self.next_to_mark.clicked.connect(lambda: on_next_to_mark())
         self.add = IconButton("add", "Add pictures... (files and folders can be dropped here, too)")
         self.add.setObjectName("add_pictures")
         self.add.clicked.connect(self._ask_add)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from spml_napari.docks.parts import note
 
 _ROWS = 5
+_INDENT = 5
 
 
 class ProbabilityBars(QWidget):
@@ -17,7 +20,11 @@ class ProbabilityBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[tuple[str, tuple[int, int, int], float]] = []
-        self._said = ""
+        self._words = note()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._words)
+        layout.addStretch(1)
         self.setObjectName("probability_bars")
         self.setToolTip("How probable each class is under the cursor")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
@@ -30,13 +37,15 @@ class ProbabilityBars(QWidget):
     def show_rows(self, rows: Sequence[tuple[str, tuple[int, int, int], float]]) -> None:
         """Show classes by name, colour and probability (0..1)."""
         self._rows = sorted(rows, key=lambda row: -row[2])[:_ROWS]
-        self._said = ""
+        self._words.hide()
         self.update()
 
     def say(self, text: str) -> None:
         """Show words in place of bars."""
-        if text != self._said or self._rows:
-            self._rows, self._said = [], text
+        if text != self._words.text() or self._rows:
+            self._rows = []
+            self._words.setText(text)
+            self._words.show()
             self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
@@ -44,27 +53,26 @@ class ProbabilityBars(QWidget):
         return QSize(200, _ROWS * self._row_height())
 
     def _row_height(self) -> int:
-        return self.fontMetrics().height() + 6
+        return self._words.fontMetrics().height() + 6
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
         """Draw the bars."""
-        painter = QPainter(self)
-        color = self.palette().color(self.foregroundRole())
         if not self._rows:
-            painter.setPen(color)
-            wrap = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-            painter.drawText(QRectF(self.rect()), int(wrap), self._said)
             return
-        height = self._row_height()
-        share = self.fontMetrics().horizontalAdvance("100 %") + 6
-        name_width = min(self.width() * 0.45, 140.0)
-        bar_width = max(10.0, self.width() - name_width - share - 8)
+        painter = QPainter(self)
+        painter.setFont(self._words.font())
+        color = self.palette().color(self.foregroundRole())
+        metrics, height = self._words.fontMetrics(), self._row_height()
+        share = metrics.horizontalAdvance("100%") + 4
+        room = self.width() - _INDENT
+        name_width = min(room * 0.45, 140.0)
+        bar_width = max(10.0, room - name_width - share - 8)
         for number, (name, fill, probability) in enumerate(self._rows):
             top = number * height
             painter.setPen(color)
-            elided = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, int(name_width) - 4)
-            painter.drawText(QRectF(0, top, name_width, height), int(Qt.AlignmentFlag.AlignVCenter), elided)
-            trough = QRectF(name_width, top + 4, bar_width, height - 8)
+            elided = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, int(name_width) - 6)
+            painter.drawText(QRectF(_INDENT, top, name_width, height), Qt.AlignmentFlag.AlignVCenter, elided)
+            trough = QRectF(_INDENT + name_width, top + 4, bar_width, height - 8)
             painter.fillRect(trough, QColor(128, 128, 128, 60))
             trough.setWidth(bar_width * probability)
             painter.fillRect(trough, QColor(*fill))
@@ -73,4 +81,5 @@ class ProbabilityBars(QWidget):
             painter.setPen(color)
             right = QRectF(self.width() - share, top, share, height)
             aligned = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-            painter.drawText(right, int(aligned), f"{probability:.0%}")
+            painter.drawText(right, aligned, f"{probability:.0%}")
+        painter.end()

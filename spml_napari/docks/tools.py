@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QBoxLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from spml_napari.docks.brush import BrushSize
 from spml_napari.docks.fold import Fold
@@ -14,6 +23,7 @@ from spml_napari.docks.parts import MARGIN, SPACING, note, scrolling
 from spml_napari.docks.tags import TagsPanel
 from spml_napari.docks.tool_buttons import ToolButtons
 from spml_napari.session import Session
+from spml_napari.view_state import Tool
 
 REGIONS = (10, 5000)
 """Fewest and most regions that a picture is cut into for picking."""
@@ -25,7 +35,7 @@ _NO_PROJECT = "Open a project, or make one, to mark its pictures with these tool
 
 
 class ToolsDock(QWidget):
-    """Tools, brush size, number of regions, tags and history. A wide dock shows its groups side by side.
+    """Tools, brush size or number of regions, history and tags. A wide dock shows its groups side by side.
 
     Parameters
     ----------
@@ -51,7 +61,7 @@ class ToolsDock(QWidget):
         self.tags = TagsPanel(session)
         self.history = HistoryPanel(session)
         self._regions = QSpinBox()
-        self._pen = QWidget()
+        self._pen = QStackedWidget()
         self._tag_fold = Fold("Tags", "Say what is somewhere in this picture (T)", self.tags)
         self._tag_fold.header.setObjectName("tags_fold")
         self._hint = note(_NO_PROJECT)
@@ -60,10 +70,11 @@ class ToolsDock(QWidget):
         self._groups = QBoxLayout(QBoxLayout.Direction.TopToBottom)
         self._lay_out()
         self.buttons.tags.toggled.connect(self._tag_fold.set_open)
-        self._tag_fold.toggled.connect(self.buttons.tags.setChecked)
+        self._tag_fold.toggled.connect(self._on_tags)
         self._regions.valueChanged.connect(self.region_count_changed)
-        follow(self, {session.project_changed: self._on_project})
+        follow(self, {session.project_changed: self._on_project, session.tool_changed: self._on_tool})
         self._on_project()
+        self._on_tool()
 
     @property
     def region_count(self) -> int:
@@ -83,6 +94,8 @@ class ToolsDock(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Put the groups side by side where there is room, as in a dock at the top or bottom."""
         super().resizeEvent(event)
+        bar = self._area.verticalScrollBar().sizeHint().width()
+        self.buttons.set_room(self.width() - 2 * MARGIN - bar)
         wide = self.width() >= _SIDE_BY_SIDE
         direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         if direction != self._groups.direction():
@@ -98,15 +111,12 @@ class ToolsDock(QWidget):
         return super().eventFilter(watched, event)
 
     def _lay_out(self) -> None:
-        pen_layout = QVBoxLayout(self._pen)
-        pen_layout.setContentsMargins(0, 0, 0, 0)
-        pen_layout.setSpacing(SPACING)
-        pen_layout.addWidget(self.brush)
-        pen_layout.addLayout(self._region_row())
-        pen_layout.addStretch(1)
-        for group in (self.buttons, self._pen, self._tag_fold, self.history):
+        for settings in (self.brush, self._region_row()):
+            self._pen.addWidget(settings)
+        self._pen.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        for group in (self.buttons, self._pen, self.history, self._tag_fold):
             self._groups.addWidget(group)
-        for group in (self._pen, self._tag_fold, self.history):
+        for group in (self._pen, self.history, self._tag_fold):
             self._groups.setAlignment(group, Qt.AlignmentFlag.AlignTop)
         self._groups.setSpacing(SPACING)
         inside = QVBoxLayout(self._content)
@@ -117,11 +127,12 @@ class ToolsDock(QWidget):
         inside.addStretch(1)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scrolling(self._content))
+        self._area = scrolling(self._content)
+        outside.addWidget(self._area)
         for widget in (self.brush.slider, self.brush.number, self._regions):
             widget.installEventFilter(self)
 
-    def _region_row(self) -> QHBoxLayout:
+    def _region_row(self) -> QWidget:
         tip = "The pick tool cuts the picture into about so many regions: more of them are smaller"
         label = QLabel("Regions")
         label.setToolTip(tip)
@@ -135,12 +146,28 @@ class ToolsDock(QWidget):
         self._regions.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._regions.setToolTip(tip)
         self._regions.lineEdit().returnPressed.connect(self._regions.clearFocus)
-        row = QHBoxLayout()
-        row.setSpacing(SPACING)
-        row.addWidget(label)
-        row.addStretch(1)
-        row.addWidget(self._regions)
+        row = QWidget()
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(SPACING)
+        layout.addWidget(label)
+        layout.addStretch(1)
+        layout.addWidget(self._regions)
         return row
+
+    def _on_tool(self) -> None:
+        """Show the setting that matters: regions while they are picked, else the pen."""
+        self._pen.setCurrentIndex(int(self.session.tool is Tool.PICK))
+
+    def _on_tags(self, is_open: bool) -> None:
+        self.buttons.tags.setChecked(is_open)
+        if is_open:
+            # Once the list has its place.
+            QTimer.singleShot(0, self._show_tags)
+
+    def _show_tags(self) -> None:
+        if self._tag_fold.is_open:
+            self._area.ensureWidgetVisible(self._tag_fold, 0, 0)
 
     def _on_project(self) -> None:
         is_open = self.session.project is not None

@@ -122,6 +122,7 @@ class PictureLoader(QObject):
     def _load(self, project: Project, record: PictureRecord) -> None:
         if _key(record) in self._running:
             return
+        job: Future[Any]
         if is_large(record.height, record.width):
             job = self._jobs.submit(_decode_quickly, project, record, done=self._on_quick)
         else:

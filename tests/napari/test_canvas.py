@@ -100,15 +100,21 @@ def test_naparis_own_undo_reaches_no_mark(canvas, session, qtbot):
 
 def test_view_stays_between_pictures_of_one_size_and_fits_others(canvas, session, qtbot):
     camera = canvas.viewer.scene.camera
-    fitted = camera.zoom
     camera.zoom, camera.center = 25.0, (0, 12, 15)
     session.step(1)
     wait_for_picture(canvas, qtbot)
     assert camera.zoom == 25.0
     session.step(1)
     wait_for_picture(canvas, qtbot)
-    assert camera.zoom < fitted
+    fitted = camera.zoom
+    assert fitted != 25.0
     np.testing.assert_allclose(camera.center[1:], (29.5, 19.5), atol=0.1)
+    canvas.fit()
+    assert camera.zoom == pytest.approx(fitted)
+    session.step(-1)
+    wait_for_picture(canvas, qtbot)
+    session.step(-1)
+    assert camera.zoom != pytest.approx(fitted), "an untouched view is fitted to every picture"
 
 
 def test_nothing_can_be_drawn_until_the_picture_is_there(canvas, session, mouse, executor):

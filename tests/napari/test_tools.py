@@ -6,6 +6,7 @@ from mouse import MIDDLE, RIGHT
 from qtpy.QtCore import QEvent, Qt
 
 from spml_core.annotations import UNTOUCHED, Box, Erasure, Patch, Point, Scribble
+from spml_napari.tools.native import native_canvas
 from spml_napari.view_state import Tool
 
 
@@ -277,3 +278,19 @@ def test_a_mark_that_cannot_be_written_goes_from_the_screen(canvas, session, mou
     mouse.drag((20, 20), (20, 30))
     np.testing.assert_array_equal(canvas.marks.raster.values, raster)
     assert told == ["The disk is full. Free some space."]
+
+
+def test_cursor_shows_the_brush_and_leaves_it_to_napari_where_it_is_too_large(canvas, session, draw, qtbot):
+    native = native_canvas(canvas.viewer)
+    draw(Tool.SCRIBBLE)
+    zoom = canvas.viewer.scene.camera.zoom
+    assert abs(native.cursor().pixmap().width() - 4 * zoom) < 8
+    canvas.viewer.scene.camera.zoom = zoom / 2
+    qtbot.wait(50)
+    assert abs(native.cursor().pixmap().width() - 2 * zoom) < 8, "napari sets its own cursor when it zooms"
+    canvas.viewer.scene.camera.zoom = 10
+    session.set_brush(40)
+    assert canvas.viewer.cursor.style == "circle" and canvas.viewer.cursor.size == 40
+    session.set_tool(Tool.BOX)
+    assert canvas.viewer.cursor.style == "standard"
+    assert native.cursor().shape() == Qt.CursorShape.CrossCursor

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from PIL import Image, ImageGrab
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 NEEDED = ("Xvfb", "xdotool")
 SIZE = (1280, 800)
+_TRIES = 5
+_QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def missing_programs() -> list[str]:
@@ -54,18 +56,8 @@ class Desktop:
         runtime = folder / "runtime"
         runtime.mkdir(mode=0o700, exist_ok=True)
         self.log = folder / "program.log"
-        read, write = os.pipe()
-        self._server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
-            pass_fds=(write,),
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            number = pipe.readline().strip()
         self.environment = {
             **os.environ,
-            "DISPLAY": f":{number}",
             "NAPARI_CONFIG": str(folder / "napari.yaml"),
             "XDG_STATE_HOME": str(folder / "state"),
             "XDG_DATA_HOME": str(folder / "data"),
@@ -74,6 +66,17 @@ class Desktop:
             "QT_QPA_PLATFORM": "xcb",
         }
         self.program: subprocess.Popen[bytes] | None = None
+        for _ in range(_TRIES):
+            self._server, self.environment["DISPLAY"] = _start_server(size)
+            if (
+                subprocess.run(["xdotool", "getmouselocation"], env=self.environment, **_QUIET).returncode
+                == 0
+            ):
+                return
+            # Two servers that start at the same moment may take the same number.
+            self._server.terminate()
+            self._server.wait()
+        raise AssertionError(f"no X server could be started in {_TRIES} attempts")
 
     def remember(self, **seconds: int) -> None:
         """Let the window find these time budgets, by preset, as if they were chosen the last time."""
@@ -219,6 +222,19 @@ class Desktop:
         if check and done.returncode:
             raise AssertionError(f"xdotool {' '.join(words)}: {done.stderr}")
         return done.stdout
+
+
+def _start_server(size: tuple[int, int]) -> tuple[subprocess.Popen[bytes], str]:
+    """An X server that is ready, and its display."""
+    read, write = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
+        pass_fds=(write,),
+        **_QUIET,
+    )
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        return server, f":{pipe.readline().strip()}"
 
 
 def _words(place: tuple[float, float]) -> list[str]:

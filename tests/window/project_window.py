@@ -83,6 +83,26 @@ class ProjectWindow:
         with Project.open(self.path, write=False) as project:
             return sorted(record.name for record in project.reviewed_pictures())
 
+    # What the witness says ------------------------------------------------------------------------------
+
+    def wait_for_word(self, kind: str, words: str = "", after: int = 0) -> str:
+        """Wait for a line of a kind that begins with these words, and isn't among the first ``after`` of its kind."""
+
+        def look() -> str | None:
+            found = [line[1] for line in self.desktop.said_of(kind)[after:] if line[1].startswith(words)]
+            return (found[-1] or " ") if found else None
+
+        return wait_for(look, f"{kind} {words!r}", SLOW).strip()
+
+    def button(self, name: str) -> tuple[int, int]:
+        """Where on the screen a button of the training dock is, once it is there to be pressed."""
+
+        def look() -> tuple[int, int] | None:
+            lines = [line[2:] for line in self.desktop.said_of("button") if line[1] == name]
+            return (int(lines[-1][0]), int(lines[-1][1])) if lines and lines[-1][0] else None
+
+        return wait_for(look, f"the button {name}", SLOW)
+
     # By hand --------------------------------------------------------------------------------------------
 
     def draw(self, places: Sequence[tuple[float, float]]) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from project_window import MIDDLE, NAMES, SIZE, SLOW, ProjectWindow
 
 from spml_core.annotations import Patch, Scribble
+from spml_core.engine.predictions import PredictionStore
 from spml_core.project import Project
 
 # Places of the screen at 1280 x 800: the picture is fitted into the canvas between the docks.
@@ -70,6 +71,7 @@ def test_mark_train_correct_export_and_reopen(desktop, project_path, tmp_path):
     with Project.open(project_path, write=False) as project:
         assert project.current_run().id == run.id
     wait_for(lambda: desktop.color(*MIDDLE) != bare, "the overlay", SLOW)
+    wait_for(lambda: has_prediction(project_path, second), "the prediction of the finished model", SLOW)
 
     # Correct, and accept: the mask is the picture's size and has both classes.
     desktop.key("2")
@@ -113,6 +115,12 @@ def test_mark_train_correct_export_and_reopen(desktop, project_path, tmp_path):
     mask = np.asarray(Image.open(next(path for path in found if path.stem == second)))
     assert mask.shape == SIZE
     np.testing.assert_array_equal(mask, patch.labels)
+
+
+def has_prediction(path, name):
+    with Project.open(path, write=False) as project:
+        run = project.current_run()
+        return run is not None and name in PredictionStore(project).names(run)
 
 
 def assert_same_line(mark, places):

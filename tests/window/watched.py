@@ -10,6 +10,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QWidget
 
 SAID, PROJECT = Path(sys.argv[1]), Path(sys.argv[2])
 _file = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -17,6 +21,26 @@ _file = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 def say(kind: str, words: object = "") -> None:
     os.write(_file, f"{kind}\t{time.monotonic():.4f}\t{words}\n".encode())
+
+
+def say_where(dock: QWidget) -> None:
+    """Tell every now and then where on the screen the buttons of a dock are."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QPushButton
+
+    told = {}
+
+    def look() -> None:
+        for button in dock.findChildren(QPushButton):
+            middle = button.mapToGlobal(button.rect().center())
+            now = (middle.x(), middle.y()) if button.isVisible() and button.isEnabled() else ("", "")
+            if told.get(button.objectName()) != now:
+                told[button.objectName()] = now
+                say("button", "\t".join(map(str, (button.objectName(), *now))))
+
+    timer = QTimer(dock)
+    timer.timeout.connect(look)
+    timer.start(200)
 
 
 class Gaps:
@@ -59,6 +83,11 @@ def main() -> None:
         session.picture_changed.connect(lambda: say("picture", session.picture and session.picture.name))
         bench.canvas.shown.connect(lambda: say("shown", session.picture and session.picture.name))
         bench.training.state_changed.connect(lambda state: say("training", state))
+        bench.training.state_changed.connect(
+            lambda _: say("process", bench.training._child.pid if bench.training._child else "")
+        )
+        bench.predictions.ready.connect(lambda: say("answers", bench.predictions._answers.pid))
+        say_where(bench.docks["training"])
         bench.training.stepped.connect(lambda event: say("step", event.step))
         self.gaps = Gaps()
 
