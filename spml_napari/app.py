@@ -16,7 +16,8 @@ from spml_napari.workbench import Workbench
 _LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
 _RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"), ("export", "Export"))
 _TABS = ("training", "inspect", "export")
-_WIDTHS = (230, 310)
+_WIDTHS = (232, 310)
+_WELCOME_WIDTH = 420
 _LARGEST = (1500, 950)
 _HINT = "Choose at the right how to begin,\nor drop a project (NAME.spml) here."
 
@@ -106,7 +107,9 @@ class Arrangement(QObject):
 
     def _add(self, name: str, title: str, area: str) -> None:
         widget = self.bench.dock(name)
-        self.docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
+        dock = self.docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
+        # The cross in its title bar deletes it; the Plugins menu makes another.
+        dock.destroyed.connect(lambda *_: self.docks.pop(name, None))
 
     def _on_project(self) -> None:
         project = self.bench.session.project
@@ -114,19 +117,33 @@ class Arrangement(QObject):
             dock.setVisible((name == "welcome") == (project is None))
         self._hint.visible = project is None
         self.viewer.title = "spml" if project is None else f"{project.path.stem} \u2013 spml"
+        first = self.docks.get(_TABS[0])
+        if project is not None and first is not None:
+            first.raise_()
         if project is not None:
-            self.docks[_TABS[0]].raise_()
             self._size()
 
     def _size(self) -> None:
-        window = self.window
         if self.bench.session.project is None:
-            window.resizeDocks([self.docks["welcome"]], [420], Qt.Orientation.Horizontal)
+            self._resize({"welcome": _WELCOME_WIDTH}, Qt.Orientation.Horizontal)
             return
-        left, right = self.docks["pictures"], self.docks["classes"]
-        window.resizeDocks([left, right], list(_WIDTHS), Qt.Orientation.Horizontal)
-        window.resizeDocks(
-            [self.docks["tools"], left, right, self.docks[_TABS[0]]],
-            [230, 400, 200, 430],
-            Qt.Orientation.Vertical,
+        self._resize({"pictures": _WIDTHS[0], "classes": _WIDTHS[1]}, Qt.Orientation.Horizontal)
+        self._resize({"classes": 1, _TABS[0]: 2}, Qt.Orientation.Vertical)
+        # Their height depends on their width, which they have after Qt's next turn.
+        QTimer.singleShot(0, self._fit_tools)
+
+    def _fit_tools(self) -> None:
+        """Give the tools the height that they need; what is left is for the pictures."""
+        if self.bench.session.project is None or not {"tools", "pictures"} <= self.docks.keys():
+            return
+        tools, pictures = self.docks["tools"], self.docks["pictures"]
+        needed = tools.sizeHint().height()
+        rest = max(tools.height() + pictures.height() - needed, 0)
+        self._resize({"tools": needed, "pictures": rest}, Qt.Orientation.Vertical)
+
+    def _resize(self, sizes: dict[str, int], orientation: Qt.Orientation) -> None:
+        """Give docks these sizes, but for those that the user has closed."""
+        there = [name for name in sizes if name in self.docks]
+        self.window.resizeDocks(
+            [self.docks[name] for name in there], [sizes[name] for name in there], orientation
         )

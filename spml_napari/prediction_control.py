@@ -374,7 +374,11 @@ class PredictionControl(QObject):
 
     def accept(self, class_index: int | None = None) -> bool:
         """Take the shown prediction, or one class of it, as true."""
-        labels = self.full_labels()
+        try:
+            labels = self.full_labels()
+        except SpmlError as error:
+            self.session.report(error)
+            return False
         if labels is None:
             self.session.report_text("info", "There is no prediction of this picture yet: press Train first.")
             return False
@@ -387,7 +391,11 @@ class PredictionControl(QObject):
             return
         marked = {record.name for record in project.marked_pictures()}
         reviewed = {record.name for record in project.reviewed_pictures()}
-        summaries = {} if run is None else self._store.summaries(run)
+        try:
+            summaries = {} if run is None else self._store.summaries(run)
+        except SpmlError as error:
+            self.session.report(error)
+            return
         names = [record.name for record in project.pictures]
         here = self.session.picture.name if self.session.picture is not None else None
         order = [name for name in next_to_mark(names, summaries, marked, reviewed) if name != here]

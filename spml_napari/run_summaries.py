@@ -144,6 +144,12 @@ def _event(line: bytes) -> dict[str, Any]:
     return event if isinstance(event, dict) else {}
 
 
+def run_title(run: Run) -> str:
+    """Short title of a run: its number and when it began, in local time."""
+    number, begun = int(run.id.rpartition("-")[2]), _local(run.created)
+    return f"Run {number}" if begun is None else f"Run {number}, {begun:%d %b, %H:%M}"
+
+
 def _local(created: str) -> datetime | None:
     try:
         return datetime.fromisoformat(created).astimezone()

@@ -21,7 +21,7 @@ class Settings:
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     preview_seconds : float
-        Time between two previews of a training, 0.5..600.
+        Least time between two previews of a training, 0.5..600.
     recent_projects : int
         How many the welcome dock lists, 1..50.
     brush : int
@@ -31,7 +31,7 @@ class Settings:
     preset: str = "quick"
     minutes: float = 0.0
     device: str = "auto"
-    preview_seconds: float = 2.0
+    preview_seconds: float = 1.25
     recent_projects: int = 10
     brush: int = 8
 

@@ -234,6 +234,7 @@ class TrainingControl(QObject):
             continue_from,
             None if picture is None else picture.id,
             self.session.shrink,
+            self.choices.preview_seconds,
         )
         self._project, self.run_id = project, run.id
         self.warnings = []

@@ -29,12 +29,15 @@ class Choices:
     device : str
     from_scratch : bool
         Whether to leave the current model aside.
+    preview_seconds : float
+        Least time between two previews.
     """
 
     preset: str = "quick"
     max_seconds: float | None = None
     device: str = "auto"
     from_scratch: bool = False
+    preview_seconds: float = 1.25
 
 
 class Stopwatch:

@@ -59,7 +59,7 @@ class Workbench(QObject):
         self._shortcuts: Shortcuts | None = None
         self._closed = False
         self._place: tuple[float, float] | None = None
-        self.session.set_brush(load_settings().brush)
+        self._take_settings()
         self.session.reported.connect(self._notify)
         # A run belongs to its project: it ends, and is written down, before another is opened.
         self.session.settling.connect(self._stop_training)
@@ -83,6 +83,17 @@ class Workbench(QObject):
         if bench is None:
             bench = cls._benches[key] = cls(viewer)
         return bench
+
+    def _take_settings(self) -> None:
+        """Begin as Preferences say."""
+        settings = load_settings()
+        self.session.set_brush(settings.brush)
+        self.training.choose(
+            preset=settings.preset,
+            max_seconds=settings.max_seconds,
+            device=settings.device,
+            preview_seconds=settings.preview_seconds,
+        )
 
     # Docks --------------------------------------------------------------------------------------------
 

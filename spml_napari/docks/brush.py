@@ -35,7 +35,7 @@ class BrushSize(QWidget):
         self.slider.setRange(0, _STEPS)
         self.slider.setPageStep(_STEPS // 10)
         self.slider.setToolTip(tip)
-        self.slider.setMinimumWidth(50)
+        self.slider.setMinimumWidth(36)
         self.slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.number = QSpinBox()
         self.number.setObjectName("brush_number")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -25,6 +25,7 @@ from spml_napari.docks.heat_legend import HeatLegend
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 from spml_napari.docks.probability_bars import ProbabilityBars
 from spml_napari.docks.reasons import ReasonsList
+from spml_napari.run_summaries import has_model, run_title
 from spml_napari.view_state import OverlayMode, Tool
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class InspectDock(QWidget):
         content = QWidget()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scrolling(content))
+        self._area = scrolling(content)
+        outer.addWidget(self._area)
         layout = column(content)
         self._build_overlay(layout)
         self._build_cursor(layout)
@@ -127,7 +129,9 @@ class InspectDock(QWidget):
         self.runs = QComboBox()
         self.runs.setObjectName("compared_run")
         self.runs.setToolTip("The run that Changes compares with")
-        self.runs.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.runs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.runs.setMinimumContentsLength(12)
         self.runs.activated.connect(self._choose_run)
         form.addRow("Compare with", self.runs)
         layout.addLayout(form)
@@ -265,17 +269,23 @@ class InspectDock(QWidget):
             best = reasons.reasons[0]
             name = names[best.class_index] if best.class_index < len(names) else "a deleted class"
             self.answer.setText(f"Most like “{name}” in {best.picture}. Click one to go there.")
+            # Shown below what fits: once the list has its place, bring it into view.
+            QTimer.singleShot(0, self._show_reasons)
         else:
             self.answer.setText("No marked place is known to this model: train again.")
 
+    def _show_reasons(self) -> None:
+        self._area.ensureWidgetVisible(self.reasons)
+
     def _fill_runs(self) -> None:
         self.runs.clear()
-        self.runs.addItem("the run before", None)
+        self.runs.addItem("The run before", None)
         project = self._session.project
         if project is not None:
             for run in reversed(project.runs()):
-                if (run.folder / "model.json").exists():
-                    self.runs.addItem(f"{run.id}, {run.created[:16].replace('T', ' ')}", run.id)
+                if has_model(run):
+                    self.runs.addItem(run_title(run), run.id)
+        self.runs.setCurrentIndex(max(0, self.runs.findData(self._session.overlay.compared_run)))
 
     def _choose_run(self, row: int) -> None:
         self._session.view(compared_run=self.runs.itemData(row), mode=OverlayMode.DIFFERENCE)

@@ -29,7 +29,8 @@ REGIONS = (10, 5000)
 """Fewest and most regions that a picture is cut into for picking."""
 _DEFAULT_REGIONS = 300
 _SIDE_BY_SIDE = 620
-_USUAL_WIDTH = 300
+_USUAL_WIDTH = 232
+_NARROWEST = 120
 _SHARES = (3, 2, 2, 2)
 _NO_PROJECT = "Open a project, or make one, to mark its pictures with these tools."
 
@@ -86,9 +87,10 @@ class ToolsDock(QWidget):
         self._tag_fold.set_open(not self._tag_fold.is_open)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """As high as all groups one under the other need."""
+        """As high as all groups one under the other need at the present width."""
         layout = self._content.layout()
-        height = layout.totalHeightForWidth(_USUAL_WIDTH) if layout is not None else 0
+        width = self.width() if _NARROWEST <= self.width() < _SIDE_BY_SIDE else _USUAL_WIDTH
+        height = layout.totalHeightForWidth(width) if layout is not None else 0
         return QSize(_USUAL_WIDTH, height)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802

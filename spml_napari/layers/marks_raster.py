@@ -103,12 +103,12 @@ class MarksRaster:
         return self._paint_over(line)
 
     def is_painted_under(self, points: tuple[tuple[float, float], ...], width: float) -> bool:
-        """Whether marks, without what was drawn since, paint anything under a line, accepted predictions aside."""
+        """Whether anything is painted under a line."""
         window = window_of_line(points, width, self.shrink).within(self.whole.shape)
         if window.is_empty:
             return False
         under = _stencil(Erasure(points, width), self.shrink, window)
-        return bool(_painting(self._painted.values(), self.shrink, window)[under].any())
+        return bool(self.values[window.slices][under].any())
 
     def _paint_over(self, mark: Painted) -> Window:
         window = window_of(mark, self.shrink).within(self.whole.shape)

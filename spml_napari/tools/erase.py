@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Sequence
 
 from spml_core.annotations import Box, Erasure, Mark, Patch, Point
-from spml_napari.layers.geometry import NOWHERE, Window, window_of_line
+from spml_napari.layers.geometry import NOWHERE, Window, window_of, window_of_line
 from spml_napari.tools.line import Line, cut_to_picture
 from spml_napari.tools.tool import PictureTool, Place
 
@@ -19,10 +19,11 @@ class EraseTool(PictureTool):
     _line: Line | None = None
     _touched: Window = NOWHERE
     _width = 1.0
+    _found_paint = False
 
     def press(self, place: Place) -> None:
         """Begin to rub out."""
-        self._width = self.session.brush
+        self._width, self._found_paint = self.session.brush, False
         self._line = Line(place)
         self._touched = NOWHERE
         self._rub((self._line.places[0],))
@@ -44,7 +45,11 @@ class EraseTool(PictureTool):
         reach = self._width / 2 + 3 * self.surface.pixel
         hit = [number for number, mark in marks.items() if is_hit(mark, line.places, reach)]
         pieces = cut_to_picture(line.places, self.picture.height, self.picture.width, self._width / 2)
-        erasures = [Erasure(piece, self._width) for piece in pieces if self._is_there(piece, marks.values())]
+        erasures = [
+            Erasure(piece, self._width)
+            for piece in pieces
+            if self._found_paint or _is_over_accepted(piece, self._width, marks.values())
+        ]
         if hit:
             self.session.remove_marks(hit, "Erase points and boxes")
         if not self.session.add_marks(erasures, "Erase"):
@@ -56,22 +61,15 @@ class EraseTool(PictureTool):
         self.surface.marks.restore(self._touched)
 
     def _rub(self, piece: tuple[Place, ...]) -> None:
-        rubbed = self.surface.marks.draw(piece, self._width, None)
-        self._touched = self._touched.joined(rubbed)
+        marks = self.surface.marks
+        self._found_paint = self._found_paint or marks.raster.is_painted_under(piece, self._width)
+        self._touched = self._touched.joined(marks.draw(piece, self._width, None))
 
-    def _is_there(self, piece: tuple[Place, ...], marks: Collection[Mark]) -> bool:
-        if self.surface.marks.raster.is_painted_under(piece, self._width):
-            return True
-        # Accepted predictions aren't shown among the marks, but can be rubbed out as well.
-        line = window_of_line(piece, self._width, 1)
-        return any(
-            isinstance(mark, Patch)
-            and mark.accepted
-            and Window(
-                mark.top, mark.left, mark.top + mark.labels.shape[0], mark.left + mark.labels.shape[1]
-            ).meets(line)
-            for mark in marks
-        )
+
+def _is_over_accepted(piece: tuple[Place, ...], width: float, marks: Collection[Mark]) -> bool:
+    """Whether a line crosses an accepted prediction: that isn't shown among the marks, but can be rubbed out too."""
+    line = window_of_line(piece, width, 1)
+    return any(isinstance(mark, Patch) and mark.accepted and window_of(mark, 1).meets(line) for mark in marks)
 
 
 def is_hit(mark: Mark, places: Sequence[Place], reach: float) -> bool:

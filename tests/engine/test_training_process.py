@@ -124,14 +124,14 @@ def order(project, run, **kwargs):
 def test_trains_to_the_end_shows_previews_and_writes_no_database(project, spawn):
     run = begin_run(project, CONFIG.changed(steps=5))
     shown = project.pictures[3].id  # one that isn't marked
-    child = spawn(order(project, run, shown=shown, shrink=2))
+    child = spawn(order(project, run, shown=shown))
     end = child.hear_kind(Trained)
     assert child.join() == 0 and not end.stopped
     previews = [m for m in child.heard if isinstance(m, Preview)]
-    assert previews and all((p.picture_id, p.shrink) == (shown, 2) for p in previews)
+    assert previews and all((p.picture_id, p.shrink) == (shown, 1) for p in previews)
     last = previews[-1].labels
-    assert last.shape == (24, 32) and last.dtype == np.uint8
-    assert (last[:, :13] == 0).mean() > 0.9 and (last[:, 19:] == 1).mean() > 0.6
+    assert last.shape == (48, 64) and last.dtype == np.uint8
+    assert (last[:, :26] == 0).all() and (last[:, 38:] == 1).all()
     assert {m.stage for m in child.heard if isinstance(m, StageProgress)} >= {"features", "start"}
     assert any(isinstance(m, Finished) for m in child.heard)
     assert [m["step"] for m in run.metrics() if m["event"] == "step"] == [1, 2, 3, 4, 5]
@@ -191,8 +191,9 @@ def test_pause_and_continue(project, spawn):
     preview = child.hear(lambda m: isinstance(m, Preview) and m.picture_id == project.pictures[2].id)
     taken = len([m for m in run.metrics() if m["event"] == "step"])
     assert preview.step == taken
-    child.say(ShowPicture(project.pictures[3].id))
-    child.hear(lambda m: isinstance(m, Preview) and m.picture_id == project.pictures[3].id)
+    child.say(ShowPicture(project.pictures[3].id, 3))
+    preview = child.hear(lambda m: isinstance(m, Preview) and m.picture_id == project.pictures[3].id)
+    assert preview.labels.shape == (16, 22) and preview.shrink == 3
     assert len([m for m in run.metrics() if m["event"] == "step"]) == taken
     child.say(Continue())
     assert child.hear_kind(StepDone).step > taken

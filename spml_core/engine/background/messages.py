@@ -32,6 +32,8 @@ class TrainingOrder:
         Id of the picture whose preview is wanted.
     shrink : int
         Previews are this many times smaller than the picture.
+    preview_seconds : float
+        Least time from one preview to the next, unless another picture is wanted.
     """
 
     project: str
@@ -40,6 +42,7 @@ class TrainingOrder:
     continue_from: str | None = None
     shown: int | None = None
     shrink: int = 1
+    preview_seconds: float = 1.25
 
 
 @dataclass(frozen=True)

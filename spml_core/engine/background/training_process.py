@@ -17,9 +17,9 @@ _NICENESS = 5
 def serve_training(connection: Connection) -> None:
     """Train what the first message, a :class:`TrainingOrder`, asks for; the target of a spawned process.
 
-    Obeys :class:`Stop`, :class:`Pause`, :class:`Continue`, :class:`ShowPicture` and :class:`MarksChanged`, the last
-    without an id where only classes changed. Sends training events, :class:`Preview`, and at the end :class:`Trained` or
-    :class:`Failed`. When the other end is closed it stops as if told to, and the model is kept. The database is only
+    Obeys :class:`Stop`, :class:`Pause`, :class:`Continue`, :class:`ShowPicture` and :class:`MarksChanged`, the last one
+    without an id where only classes changed. Sends training events, :class:`Preview`, and at the end :class:`Trained`
+    or :class:`Failed`. When the other end is closed it stops as if told to, and the model is kept. The database is only
     read; the run's folder is written to.
 
     What takes long to load is loaded before the order is waited for, so a process can be started in advance.

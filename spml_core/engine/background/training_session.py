@@ -81,7 +81,9 @@ class TrainingSession:
             continue_from=None if order.continue_from is None else project.run(order.continue_from),
             should_stop=inbox.stopped,
             started=started,
-            supervision=Supervision(Previewer(wanted, show), changed, inbox.paused, at_once=True),
+            supervision=Supervision(
+                Previewer(wanted, show, order.preview_seconds), changed, inbox.paused, at_once=True
+            ),
         )
         return self._pass_on(events)
 

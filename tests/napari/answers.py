@@ -1,0 +1,106 @@
+"""A run without training, and answering processes that need no model. Not a test module."""
+
+import json
+import os
+import signal
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from spml_core.engine.background.messages import (
+    AskWhy,
+    Cancel,
+    FindRegions,
+    Predict,
+    PredictAll,
+    Prediction,
+    Ready,
+    Reason,
+    Reasons,
+    Regions,
+    Stored,
+)
+from spml_core.engine.predictions import PictureSummary, PredictionStore
+
+
+class FakeAnswers(QObject):
+    """Keeps the questions; a test answers them."""
+
+    received = Signal(object)
+    ended = Signal(int)
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.asked, self.closed = path, [], False
+
+    def send(self, message):
+        assert not self.closed
+        self.asked.append(message)
+
+    def close(self, timeout=1.0):
+        self.closed = True
+
+    def asked_for(self, kind):
+        """Questions of a kind that nobody has cancelled."""
+        gone = {message.request for message in self.asked if isinstance(message, Cancel)}
+        return [m for m in self.asked if isinstance(m, kind) and m.request not in gone]
+
+
+def make_run(project, model=True):
+    """A finished run; its model is an empty file."""
+    run = project.new_run({"preset": "quick"})
+    if model:
+        (run.folder / "model.json").write_text(json.dumps({}))
+    project.set_run_state(run.id, "finished")
+    if model:
+        project.set_current_run(run.id)
+    return run
+
+
+def store_prediction(project, run, name, labels, uncertainty=0.5, descriptor=(0.0, 1.0)):
+    """Keep labels as the run's prediction of a picture."""
+    store = PredictionStore(project)
+    store.begin(run, "model")
+    names = project.classes.names
+    shares = tuple(float(np.mean(labels == index)) for index in range(len(names)))
+    store.store(run, name, labels, PictureSummary(uncertainty, descriptor, shares), names)
+
+
+def prediction(question, size, label=1, classes=3):
+    """An answer to a Predict: one class all over, with 0.8 of the probability."""
+    height, width = (-(-side // question.shrink) for side in size)
+    probabilities = np.full((classes, height, width), 26, np.uint8)
+    probabilities[label] = 204
+    return Prediction(
+        question.request,
+        question.picture_id,
+        question.run_id,
+        question.shrink,
+        np.full((height, width), label, np.uint8),
+        probabilities,
+        np.full((height, width), 99, np.uint8),
+    )
+
+
+# In a process of its own ------------------------------------------------------------------------------
+
+
+def answer_lightly(connection, path):
+    """Say Ready, and answer every question with something of the right form."""
+    connection.send(Ready(("cpu",)))
+    while True:
+        question = connection.recv()
+        if isinstance(question, Predict):
+            connection.send(prediction(question, (48, 64)))
+        elif isinstance(question, FindRegions):
+            labels = np.zeros((48, 64), np.int32)
+            connection.send(Regions(question.request, question.picture_id, question.shrink, labels))
+        elif isinstance(question, AskWhy):
+            reason = Reason("first", 10.0, 12.0, 0, 0.9)
+            connection.send(Reasons(question.request, question.picture_id, question.y, question.x, (reason,)))
+        elif isinstance(question, PredictAll):
+            connection.send(Stored(question.request, question.run_id, 1, 1, 1))
+
+
+def die_at_once(connection, path):
+    os.kill(os.getpid(), signal.SIGKILL)
