@@ -48,6 +48,8 @@ class Session:
 
     settling = Signal()
     """Picture, project, classes or history are about to change: what is being drawn shall be finished now."""
+    project_closing = Signal()
+    """The open project is about to be closed; it can still be written to."""
     project_changed = Signal()
     picture_changed = Signal()
     pictures_changed = Signal()
@@ -92,6 +94,8 @@ class Session:
     def adopt(self, project: Project) -> None:
         """Take over a project that is already open."""
         self.settling.emit()
+        if self.project is not None:
+            self.project_closing.emit()
         old = self.project
         self.project = project
         self.picture, self.prediction, self.class_index = None, None, 0
@@ -112,6 +116,7 @@ class Session:
         if self.project is None:
             return
         self.settling.emit()
+        self.project_closing.emit()
         project, self.project = self.project, None
         self.picture, self.prediction, self.class_index = None, None, 0
         project.close()
@@ -202,6 +207,13 @@ class Session:
         return bool(gone) and self._edit_marks(
             lambda project, picture: project.remove_marks(gone, note), note
         )
+
+    def change_marks(self, marks: Iterable[Mark], gone: Iterable[int], note: str) -> bool:
+        """Add marks to the current picture and take others away, as one step."""
+        new, old = list(marks), list(gone)
+        if self.picture is None or not (new or old):
+            return False
+        return self._edit_marks(lambda p, picture: p.change_marks({picture: new}, old, note), note)
 
     def set_tag(self, class_index: int, there: bool) -> bool:
         """Say that a class is in the current picture, or take that back."""

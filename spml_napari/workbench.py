@@ -62,7 +62,7 @@ class Workbench(QObject):
         self._take_settings()
         self.session.reported.connect(self._notify)
         # A run belongs to its project: it ends, and is written down, before another is opened.
-        self.session.settling.connect(self._stop_training)
+        self.session.project_closing.connect(self._stop_training)
         self.training.state_changed.connect(self._on_training)
         self.predictions.ready.connect(self._offer_devices)
         self.canvas.said.connect(self._say)

@@ -97,6 +97,11 @@ def entries(database: Database) -> tuple[HistoryEntry, ...]:
     )
 
 
+def latest_event(database: Database) -> int:
+    """Return the id of the newest event, 0 if there is none: as long as it stays the same, so do the marks."""
+    return int(database.value("SELECT max(id) FROM events") or 0)
+
+
 def latest_steps(database: Database, count: int) -> tuple[HistoryEntry, ...]:
     """Return the last ``count`` steps that are done or can be redone, oldest first; undo and redo are no steps."""
     events = database.rows(

@@ -57,6 +57,18 @@ def add_marks(
     note: str,
 ) -> tuple[int, ...]:
     """Add marks as one action in one transaction; their ids in order. See ``Project.add_marks``."""
+    return change_marks(database, pictures, classes, marks, (), note)
+
+
+def change_marks(
+    database: Database,
+    pictures: Mapping[int, PictureRecord],
+    classes: LoadedClasses,
+    marks: Mapping[int, Sequence[Mark]],
+    gone: Iterable[int],
+    note: str,
+) -> tuple[int, ...]:
+    """Add some marks and take others away, as one action in one transaction. See ``Project.change_marks``."""
     rows = []
     for number, its_marks in marks.items():
         if number not in pictures:
@@ -68,12 +80,19 @@ def add_marks(
             _check(mark, used, pictures[number], len(classes.ids))
             payload = mark_to_json(with_classes(mark, {index: rank for rank, index in enumerate(used)}))
             rows.append((number, payload, mark.accepted if isinstance(mark, Patch) else "", used))
-    if not rows:
+    doomed = sorted(set(gone))
+    if not rows and not doomed:
         return ()
     added = []
     # Packing a large raster takes a while; the transaction only writes.
     with database.transaction():
-        event = history.new_action(database, "add", note)
+        for key in doomed:
+            if database.value("SELECT active FROM marks WHERE id = ?", (key,)) != 1:
+                raise MarkError(f"There is no mark with id {key}.", "It may have been taken away already.")
+        event = history.new_action(database, "add" if rows else "remove", note)
+        for key in doomed:
+            database.execute("UPDATE marks SET active = 0 WHERE id = ?", (key,))
+            database.execute("INSERT INTO mark_changes VALUES (?, ?, 0)", (event, key))
         for number, payload, accepted, used in rows:
             key = database.execute(
                 "INSERT INTO marks (picture, payload, active, accepted) VALUES (?, ?, 1, ?)",
@@ -84,21 +103,6 @@ def add_marks(
             database.execute("INSERT INTO mark_changes VALUES (?, ?, 1)", (event, key))
             added.append(key)
     return tuple(added)
-
-
-def remove_marks(database: Database, keys: Iterable[int], note: str) -> None:
-    """Take marks away as one action in one transaction. See ``Project.remove_marks``."""
-    wanted = sorted(set(keys))
-    if not wanted:
-        return
-    with database.transaction():
-        for key in wanted:
-            if database.value("SELECT active FROM marks WHERE id = ?", (key,)) != 1:
-                raise MarkError(f"There is no mark with id {key}.", "It may have been taken away already.")
-        event = history.new_action(database, "remove", note)
-        for key in wanted:
-            database.execute("UPDATE marks SET active = 0 WHERE id = ?", (key,))
-            database.execute("INSERT INTO mark_changes VALUES (?, ?, 0)", (event, key))
 
 
 def load_marks(database: Database, classes: LoadedClasses, picture: int) -> dict[int, Mark]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from spml_core.annotations import Mark, rasterize, tag_vector
 from spml_core.project import history, mark_store
+from spml_core.project.class_table import LoadedClasses
 from spml_core.project.history import HistoryEntry
 from spml_core.project.mark_store import PictureState
 from spml_core.project.opened import Opened
@@ -17,6 +18,9 @@ from spml_core.project.pictures import PictureRecord
 
 class Marking(Opened):
     """Marks, what follows from them, and one undo for marks and classes."""
+
+    _kept_for: tuple[int, int, LoadedClasses] | None = None
+    _kept: dict[int, Mark]
 
     def add_marks(self, marks: Mapping[int, Sequence[Mark]], note: str) -> tuple[int, ...]:
         """Add marks as one step of the history, on the disk when this returns.
@@ -51,11 +55,43 @@ class Marking(Opened):
         MarkError
             If one isn't there. Nothing was removed.
         """
-        mark_store.remove_marks(self._database, ids, note)
+        self.change_marks({}, ids, note)
+
+    def change_marks(
+        self, marks: Mapping[int, Sequence[Mark]], gone: Iterable[int], note: str
+    ) -> tuple[int, ...]:
+        """Add marks and take others away as one step of the history; all or nothing, as for ``add_marks``.
+
+        Parameters
+        ----------
+        marks : mapping
+            Picture id to its new marks.
+        gone : iterable of int
+            Ids of the marks to take away.
+        note : str
+
+        Returns
+        -------
+        tuple of int
+            Ids of the new marks, in the order given.
+
+        Raises
+        ------
+        MarkError
+            As for ``add_marks`` and ``remove_marks``. Nothing was changed.
+        """
+        return mark_store.change_marks(self._database, self._by_id, self._classes, marks, gone, note)
 
     def marks(self, picture_id: int) -> dict[int, Mark]:
-        """Return marks of a picture by id, in the order they were made."""
-        return mark_store.load_marks(self._database, self._classes, picture_id)
+        """Return marks of a picture by id, in the order they were made.
+
+        Those asked for last are kept until something happens: after a stroke several listeners ask for the same.
+        """
+        state = (picture_id, history.latest_event(self._database), self._classes)
+        if self._kept_for != state:
+            self._kept_for = state
+            self._kept = mark_store.load_marks(self._database, self._classes, picture_id)
+        return dict(self._kept)
 
     def marked_pictures(self) -> tuple[PictureRecord, ...]:
         """Pictures that have at least one mark, by name."""

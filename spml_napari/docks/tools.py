@@ -91,7 +91,8 @@ class ToolsDock(QWidget):
         layout = self._content.layout()
         width = self.width() if _NARROWEST <= self.width() < _SIDE_BY_SIDE else _USUAL_WIDTH
         height = layout.totalHeightForWidth(width) if layout is not None else 0
-        return QSize(_USUAL_WIDTH, height)
+        frame = self._area.height() - self._area.viewport().height()
+        return QSize(_USUAL_WIDTH, height + frame)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Put the groups side by side where there is room, as in a dock at the top or bottom."""

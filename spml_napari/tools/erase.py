@@ -50,9 +50,7 @@ class EraseTool(PictureTool):
             for piece in pieces
             if self._found_paint or _is_over_accepted(piece, self._width, marks.values())
         ]
-        if hit:
-            self.session.remove_marks(hit, "Erase points and boxes")
-        if not self.session.add_marks(erasures, "Erase"):
+        if not self.session.change_marks(erasures, hit, "Erase"):
             self.surface.marks.restore(self._touched)
 
     def cancel(self) -> None:

@@ -157,6 +157,18 @@ def test_erase_takes_points_and_boxes_away(canvas, session, mouse, draw, place, 
     assert set(session.marks()) == before
 
 
+def test_erase_of_paint_and_a_point_is_one_step(canvas, session, mouse, draw):
+    before = draw(Tool.ERASE)
+    steps = len(session.project.history())
+    mouse.drag((8, 20), (30, 20))
+    kinds = [type(mark) for mark in session.marks().values()]
+    assert Erasure in kinds
+    assert Point not in kinds
+    assert len(session.project.history()) == steps + 1
+    session.undo()
+    assert set(session.marks()) == before
+
+
 def test_erase_over_nothing_writes_nothing(canvas, session, mouse, draw):
     draw(Tool.ERASE)
     steps = len(session.project.history())

@@ -227,3 +227,31 @@ def test_latest_steps_are_the_end_of_the_history_without_undo_and_redo(project):
         assert list(project.latest_steps(count)) == steps[len(steps) - min(count, len(steps)) :]
     project.add_marks({1: [Point(0, 9, 1)]}, "another way")
     assert [entry.note for entry in project.latest_steps(2)] == ["step 4", "another way"]
+
+
+def test_adding_and_taking_away_is_one_step(project):
+    old = project.add_marks({1: [Point(0, 1, 1), Point(1, 2, 2)]}, "points")
+    before = project.marks(1)
+    new = project.change_marks({1: [Erasure(((3.0, 3.0),), 2.0)]}, old[:1], "erase")
+    after = project.marks(1)
+    assert list(after) == [old[1], new[0]]
+    assert project.undo().note == "erase"
+    assert project.marks(1) == before
+    project.redo()
+    assert project.marks(1) == after
+    with pytest.raises(MarkError):
+        project.change_marks({1: [Tag(0)]}, old[:1], "that one is gone already")
+    assert project.marks(1) == after
+
+
+def test_marks_that_were_asked_for_twice_are_read_once_and_never_stale(project):
+    project.add_marks({1: [Point(0, 1, 1)]}, "one")
+    with Project.open(project.path, write=False) as reader:
+        assert reader.marks(1) == project.marks(1) == project.marks(1)
+        mine = project.marks(1)
+        mine.clear()
+        assert len(project.marks(1)) == 1, "what a caller does to its own copy is its own business"
+        project.add_marks({1: [Point(0, 2, 2)]}, "two")
+        assert len(reader.marks(1)) == len(project.marks(1)) == 2
+        project.delete_class(0)
+        assert project.marks(1) == {}

@@ -69,12 +69,12 @@ class ProjectWindow:
         with Project.open(self.path, write=False) as project:
             return list(project.runs())
 
-    def wait_for_run(self, state: str, number: int = -1) -> Run:
-        """Wait until there is a run, the last if not said which, and it has this state."""
+    def wait_for_run(self, state: str) -> Run:
+        """Wait until there is a run, and the last one has this state."""
 
         def look() -> Run | None:
             runs = self.runs()
-            return runs[number] if runs and runs[number].state == state else None
+            return runs[-1] if runs and runs[-1].state == state else None
 
         return wait_for(look, f"a run that is {state}", SLOW)
 

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 from desktop import wait_for
-from project_window import SLOW, ProjectWindow
+from project_window import NAMES, SLOW, ProjectWindow
 
 from spml_core.annotations import Scribble
 from spml_core.project import Project
@@ -116,6 +116,30 @@ def test_closing_while_training_leaves_nothing_behind_and_the_next_start_offers_
     assert (window.runs()[0].folder / "model.json").exists()
 
 
+def test_pictures_are_turned_and_marked_while_it_trains(desktop, training_window):
+    window = training_window
+    desktop.key("n")
+    window.wait_for_word("shown", NAMES[1])
+    live = len(desktop.said_of("overlay"))
+    window.wait_for_word("overlay", "True", after=live)  # the preview is of the picture that is shown now
+    window.draw([(480, 260), (500, 330)])
+    desktop.key("ctrl+z")
+    window.wait_for_count(2)
+    desktop.key("ctrl+shift+z")
+    window.wait_for_count(3)
+    window.wait_for_word("step", after=len(desktop.said_of("step")))
+    assert [run.state for run in window.runs()] == ["running"]
+    desktop.key("ctrl+Return")
+    window.wait_for_word("training", "paused")
+    steps = len(desktop.said_of("step"))
+    window.draw([(480, 360), (500, 430)])
+    assert len(desktop.said_of("step")) <= steps + 1  # one may have been on its way
+    desktop.key("ctrl+Return")
+    window.wait_for_word("step", after=len(desktop.said_of("step")))
+    desktop.key("ctrl+period")
+    window.wait_for_run("stopped")
+
+
 def test_a_killed_training_process_takes_nothing_with_it(desktop, project_path, training_window):
     window = training_window
     os.kill(int(window.wait_for_word("process")), signal.SIGKILL)
@@ -126,7 +150,7 @@ def test_a_killed_training_process_takes_nothing_with_it(desktop, project_path, 
     desktop.key("s", "1")
     window.draw([(480, 260), (500, 330)])
     desktop.key("ctrl+Return")  # and it trains again
-    window.wait_for_run("running", number=1)
+    wait_for(lambda: [run.state for run in window.runs()] == ["stopped", "running"], "another run", SLOW)
     window.wait_for_word("step", after=len(desktop.said_of("step")))
 
 
