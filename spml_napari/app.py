@@ -6,10 +6,12 @@ from pathlib import Path
 
 import napari
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QTabWidget, QWidget
 
 from spml_napari.docks.following import follow
+from spml_napari.qt_types import slot, there
 from spml_napari.readers import prefer_this_reader
 from spml_napari.workbench import Workbench
 
@@ -48,7 +50,7 @@ class Arrangement(QObject):
         super().__init__()
         self.viewer = viewer
         self.bench = Workbench.of(viewer)
-        self.docks: dict[str, QDockWidget] = {}
+        self._docks: dict[str, QDockWidget] = {}
         self._hint = viewer.canvas.overlays["text"]
         self._hint.text, self._hint.position, self._hint.font_size = _HINT, "middle_center", 14
         self._add("welcome", "Welcome", "right")
@@ -64,6 +66,11 @@ class Arrangement(QObject):
         self._on_project()
 
     @property
+    def docks(self) -> dict[str, QDockWidget]:
+        """Our docks by name. The cross in its title bar deletes one; the Plugins menu makes another."""
+        return {name: dock for name, dock in self._docks.items() if isalive(dock)}
+
+    @property
     def window(self) -> QMainWindow:
         """The main window."""
         window = self.docks["keys"].window()
@@ -74,7 +81,7 @@ class Arrangement(QObject):
     def settle(self) -> None:
         """Give the docks their places and sizes; once the window is shown."""
         window = self.window
-        screen = window.screen().availableGeometry()
+        screen = there(window.screen()).availableGeometry()
         window.resize(min(screen.width(), _LARGEST[0]), min(screen.height(), _LARGEST[1]))
         window.move(screen.topLeft())
         # napari's own docks are for people who look for them in its Window menu.
@@ -102,14 +109,12 @@ class Arrangement(QObject):
             return False
         # Napari asks only where the window system closes the window, not where the program does.
         event.ignore()
-        QTimer.singleShot(0, self.window.close)
+        QTimer.singleShot(0, slot(self.window.close))
         return True
 
     def _add(self, name: str, title: str, area: str) -> None:
         widget = self.bench.dock(name)
-        dock = self.docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
-        # The cross in its title bar deletes it; the Plugins menu makes another.
-        dock.destroyed.connect(lambda *_: self.docks.pop(name, None))
+        self._docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
 
     def _on_project(self) -> None:
         project = self.bench.session.project

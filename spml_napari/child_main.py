@@ -13,6 +13,8 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
+from spml_core.cores import share_cores
+
 _SECONDS_AFTER_THE_WINDOW = 5.0
 
 
@@ -35,6 +37,7 @@ def child_main(target: str, niceness: int, connection: Connection, *arguments: A
     if niceness and hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(niceness)
+    share_cores()
     threading.Thread(target=_leave_with_the_window, name="leave-with-the-window", daemon=True).start()
     module, _, function = target.partition(":")
     getattr(import_module(module), function)(connection, *arguments)

@@ -53,5 +53,7 @@ def _open(path: str) -> list[tuple[None]]:
 
     folder, viewer = project_folder(path), current_viewer()
     if folder is not None and viewer is not None:
-        Workbench.of(viewer).session.open(folder)
+        session = Workbench.of(viewer).session
+        if session.project is None or session.project.path != folder.resolve():
+            session.open(folder)
     return [(None,)]  # napari's word for: read, and no layer to add

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
@@ -19,10 +20,12 @@ from spml_napari.docks.tools import ToolsDock
 from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
 from spml_napari.prediction_control import PredictionControl
+from spml_napari.qt_types import there
 from spml_napari.session import Session
 from spml_napari.settings import load_settings
 from spml_napari.shortcuts import Shortcuts
-from spml_napari.training_control import TrainingControl, TrainingState
+from spml_napari.training_control import TrainingControl
+from spml_napari.training_state import TrainingState
 from spml_napari.workers import ChildProcess, Executor
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class Workbench(QObject):
             self.session, self._start_answers, lambda: self.training.is_training, parent=self
         )
         self.canvas = Canvas(viewer, self.session, self.executor, parent=self)
-        self.docks: dict[str, QWidget] = {}
+        self._docks: dict[str, QWidget] = {}
         self._window: QMainWindow | None = None
         self._shortcuts: Shortcuts | None = None
         self._closed = False
@@ -72,7 +75,7 @@ class Workbench(QObject):
         self.predictions.regions_changed.connect(self.canvas.regions_changed)
         self.canvas.regions_provider = self.predictions.region_labels
         self.canvas.on_why = self.predictions.ask_why
-        QApplication.instance().aboutToQuit.connect(self.close)
+        there(QApplication.instance()).aboutToQuit.connect(self.close)
 
     @classmethod
     def of(cls, viewer: Viewer) -> Workbench:
@@ -101,10 +104,14 @@ class Workbench(QObject):
         """The dock of this name (a key of :data:`DOCKS`), made when first asked for."""
         widget = self.docks.get(name)
         if widget is None:
-            widget = self.docks[name] = DOCKS[name](self)
-            widget.destroyed.connect(lambda *_, n=name: self.docks.pop(n, None))
+            widget = self._docks[name] = DOCKS[name](self)
             widget.installEventFilter(self)
         return widget
+
+    @property
+    def docks(self) -> dict[str, QWidget]:
+        """The docks made so far, without those that were closed: napari deletes them."""
+        return {name: widget for name, widget in self._docks.items() if isalive(widget)}
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
         """Learn the window when a dock is shown in it, and see it close."""
@@ -125,7 +132,7 @@ class Workbench(QObject):
                 self._shortcuts = Shortcuts(self.session, window, self.actions())
 
     def _close_with_window(self) -> None:
-        if self._window is None or not self._window.isVisible():
+        if self._window is None or not isalive(self._window) or not self._window.isVisible():
             self.close()
 
     def actions(self) -> dict[str, Callable[[], object]]:
@@ -145,13 +152,13 @@ class Workbench(QObject):
         if self._closed:
             return
         self._closed = True
-        self._benches = {key: bench for key, bench in self._benches.items() if bench is not self}
-        type(self)._benches = self._benches
+        Workbench._benches = {key: bench for key, bench in self._benches.items() if bench is not self}
         export = self.docks.get("export")
         if isinstance(export, ExportDock):
             export.stop()
         if self._shortcuts is not None:
             self._shortcuts.detach()
+        self._shortcuts = self._window = None
         self.canvas.close()
         self.training.close()
         self.predictions.close()
@@ -236,13 +243,6 @@ def _tools(bench: Workbench) -> QWidget:
 def _training(bench: Workbench) -> QWidget:
     dock = TrainingDock(bench.session, bench.training)
     dock.set_devices(bench.predictions.devices)
-    return dock
-
-
-def _training(bench: Workbench) -> QWidget:
-    dock = TrainingDock(bench.session, bench.training)
-    dock.set_devices(bench.predictions.devices)
-    bench.predictions.ready.connect(lambda: dock.set_devices(bench.predictions.devices))
     return dock
 
 

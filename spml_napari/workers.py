@@ -55,7 +55,7 @@ class Mailbox(QObject):
         self._room = threading.Semaphore(_LETTERS)
         self._closed = False
         self._awake = False
-        self._filled.connect(self._empty, Qt.ConnectionType.QueuedConnection)
+        self._filled.connect(self._empty, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]
 
     def leave(self, call: Callable[[], object]) -> None:
         """Have a call run in the GUI thread; from any other thread. Does nothing once the box is closed."""

@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "classes": 0,
     "config": 0,
+    "cores": 0,
     "devices": 0,
     "images": 1,
     "annotations": 1,

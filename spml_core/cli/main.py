@@ -18,6 +18,7 @@ from spml_core.cli.info import info
 from spml_core.cli.new import new
 from spml_core.cli.predict import predict
 from spml_core.cli.train import train
+from spml_core.cores import share_cores
 
 app = typer.Typer(
     name="spml",
@@ -56,6 +57,7 @@ def _options(
 
 def run() -> None:
     """Run the command line as a program."""
+    share_cores()
     # What libraries warn about is for developers: a user can't mend it.
     warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, kron
 from torch import Tensor
 
 from spml_core.errors import SpmlError
@@ -18,9 +19,7 @@ from spml_core.labeling.refinement import (
     RefinedWindow,
     Refinement,
     region_hierarchy,
-    upsample,
 )
-from spml_core.labeling.voting import vote_over_levels
 from spml_core.models import SegmentationNetwork, rgb_tensor
 from spml_core.training.classifier import LinearClassifier
 
@@ -176,15 +175,19 @@ class _LookedAt:
         self._rgb = _at_most(rgb, _MOST_PIXELS)
         self._now = now
         hierarchy = region_hierarchy(self._rgb)
-        self._cuts = [hierarchy.cut(count).reshape(-1) for count in regions]
-        self._fine = hierarchy.cut(fine_regions).reshape(-1) if fine_regions else None
+        cuts = [hierarchy.cut(count).reshape(-1) for count in regions]
+        self._fine = hierarchy.cut(fine_regions).reshape(-1) if cuts and fine_regions else None
+        height, width = self._rgb.shape[:2]
+        self._regions = cuts[-1] if cuts else np.arange(height * width)
+        self._votes = region_votes(
+            cuts or [self._regions], network.pyramid.grid(height, width), (height, width)
+        )
         self._look(network)
 
     def _look(self, network: SegmentationNetwork) -> None:
         began = self._now()
         with torch.inference_mode():
             maps = network.features(rgb_tensor(self._rgb).to(network.mean.device))[0]
-            self._grid = (maps.shape[1], maps.shape[2])
             self._features: Tensor = maps.flatten(1).T.half().contiguous()
         self._looked, self._cost = self._now(), self._now() - began
         self._backbone = _fingerprint(network)
@@ -201,12 +204,9 @@ class _LookedAt:
         """Labels (H, W) of the picture in its wanted size."""
         weight, bias = (part.to(self._features.device) for part in (classifier.weight, classifier.bias))
         rows = [part.float() @ weight.T + bias for part in torch.split(self._features, _CELLS_AT_ONCE)]
-        probabilities = torch.softmax(torch.cat(rows), 1).cpu().numpy().reshape(*self._grid, -1)
-        height, width = self._rgb.shape[:2]
-        dense = upsample(probabilities, height, width).reshape(height * width, -1)
-        cuts = self._cuts or [np.arange(height * width)]
-        fine = self._fine if self._cuts and refinement.color_strength > 0 else None
-        window = RefinedWindow(self._rgb, cuts[-1], vote_over_levels(dense, cuts), fine)
+        voted = self._votes @ torch.softmax(torch.cat(rows), 1).cpu().numpy()
+        fine = self._fine if refinement.color_strength > 0 else None
+        window = RefinedWindow(self._rgb, self._regions, voted, fine)
         refiner = PictureRefiner(refinement)
         colors, guess = window.sample(_COLOR_SAMPLES)
         refiner.learn_colors([colors], [guess])
@@ -216,6 +216,30 @@ class _LookedAt:
             return labels
         size = (self._shape[1], self._shape[0])
         return cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+
+
+def region_votes(
+    cuts: Sequence[NDArray[np.integer]], grid: tuple[int, int], size: tuple[int, int]
+) -> csr_array[np.float32]:
+    """Weights (R, cells) with which the cells of a grid vote in the regions of the last of nested cuts (H * W,).
+
+    The mean of a linearly enlarged map over a region is a weighted sum of the map's cells, and so is the mean over the
+    regions of all cuts that a region lies in: what :func:`vote_over_levels` gives for the enlarged map, without it.
+    """
+    along = [
+        csr_array(cv2.resize(np.eye(cells, dtype=np.float32), (cells, n), interpolation=cv2.INTER_LINEAR))
+        for cells, n in zip(grid, size, strict=True)
+    ]
+    enlarge = kron(*along, format="csr")
+    finest = cuts[-1]
+    pixel = np.zeros(int(finest.max()) + 1, np.int64)
+    pixel[finest] = np.arange(len(finest))
+    parts = []
+    for cut in cuts:
+        share = (1 / np.bincount(cut)).astype(np.float32)
+        members = csr_array((share[cut], (cut, np.arange(len(cut)))))
+        parts.append((members @ enlarge)[cut[pixel]])
+    return csr_array(sum(parts[1:], parts[0]) / np.float32(len(cuts)))
 
 
 def _at_most(rgb: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QSpinBox, 
 
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import SPACING
+from spml_napari.qt_types import there
 from spml_napari.session import Session
 from spml_napari.view_state import MAX_BRUSH
 
@@ -47,7 +48,9 @@ class BrushSize(QWidget):
         self.number.setToolTip(tip)
         # Just "500 px": napari's style asks for more, which a narrow dock hasn't got.
         self.number.setStyleSheet("QSpinBox { min-width: 50px; }")
-        self.number.lineEdit().returnPressed.connect(self.number.clearFocus)  # keys are the tools' again
+        there(self.number.lineEdit()).returnPressed.connect(
+            self.number.clearFocus
+        )  # keys are the tools' again
         label.setBuddy(self.number)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from spml_core.classes import ClassInfo, ClassTable, default_color
 from spml_napari.docks.parts import swatch
+from spml_napari.qt_types import there
 
 _COLOR = Qt.ItemDataRole.UserRole
 _PALETTE = 16
@@ -67,7 +68,7 @@ class ClassNames(QWidget):
 
     def names(self) -> list[str]:
         """Return the names as typed, in order."""
-        return [self.list.item(row).text().strip() for row in range(self.list.count())]
+        return [there(self.list.item(row)).text().strip() for row in range(self.list.count())]
 
     def table(self) -> ClassTable:
         """Return the class table.
@@ -77,17 +78,17 @@ class ClassNames(QWidget):
         ClassError
             If there is no class, or a name is empty or stands twice.
         """
-        items = [self.list.item(row) for row in range(self.list.count())]
+        items = [there(self.list.item(row)) for row in range(self.list.count())]
         return ClassTable(tuple(ClassInfo(i.text().strip(), tuple(i.data(_COLOR))) for i in items))
 
     def set_color(self, row: int, color: tuple[int, int, int]) -> None:
         """Give a class another colour."""
-        item = self.list.item(row)
+        item = there(self.list.item(row))
         item.setData(_COLOR, list(color))
         item.setIcon(swatch(color, 16))
 
     def _append(self, name: str) -> QListWidgetItem:
-        taken = {tuple(self.list.item(row).data(_COLOR)) for row in range(self.list.count())}
+        taken = {tuple(there(self.list.item(row)).data(_COLOR)) for row in range(self.list.count())}
         color = next(color for i in range(300) if (color := default_color(i)) not in taken)
         item = QListWidgetItem(swatch(color, 16), name)
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
@@ -118,8 +119,8 @@ class ClassNames(QWidget):
         for i in range(_PALETTE):
             color = default_color(i)
             action = menu.addAction(swatch(color, 16), f"{color[0]}, {color[1]}, {color[2]}")
-            action.triggered.connect(partial(self._on_color, index.row(), color))
-        menu.popup(self.list.viewport().mapToGlobal(self.list.visualRect(index).bottomLeft()))
+            there(action).triggered.connect(partial(self._on_color, index.row(), color))
+        menu.popup(there(self.list.viewport()).mapToGlobal(self.list.visualRect(index).bottomLeft()))
 
     def _on_color(self, row: int, color: tuple[int, int, int], _checked: bool = False) -> None:
         self.set_color(row, color)

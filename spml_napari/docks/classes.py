@@ -15,6 +15,7 @@ from spml_napari.docks.classes_view import ClassesView
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton
 from spml_napari.docks.parts import column, note
+from spml_napari.qt_types import there
 from spml_napari.session import Session
 
 _NO_PROJECT = "Open a project, or make one, to see its classes here."
@@ -193,7 +194,7 @@ class ClassesDock(QWidget):
             ("Merge into...", lambda: self.ask_merge(row)),
             ("Delete...", lambda: self.ask_delete(row)),
         ):
-            menu.addAction(text).triggered.connect(action)
+            there(menu.addAction(text)).triggered.connect(action)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(point)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, cast
 
 from qtpy.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt
 from qtpy.QtGui import QIcon
@@ -11,6 +11,7 @@ from qtpy.QtGui import QIcon
 from spml_core.classes import ClassInfo
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import swatch
+from spml_napari.qt_types import flags
 from spml_napari.session import Session
 
 ROW_MIME = "application/x-spml-class-row"
@@ -151,8 +152,10 @@ class ClassesModel(QAbstractTableModel):
         """Rows can be dragged between rows, names edited."""
         if not index.isValid():
             return Qt.ItemFlag.ItemIsDropEnabled
-        flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
-        return flags | Qt.ItemFlag.ItemIsEditable if index.column() == Column.NAME else flags
+        can = [Qt.ItemFlag.ItemIsEnabled, Qt.ItemFlag.ItemIsSelectable, Qt.ItemFlag.ItemIsDragEnabled]
+        if index.column() == Column.NAME:
+            can.append(Qt.ItemFlag.ItemIsEditable)
+        return cast(Qt.ItemFlag, flags(*can))
 
     def setData(  # noqa: N802
         self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.EditRole

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from qtpy.QtCore import QModelIndex, QPoint, QRectF, Qt, Signal
 from qtpy.QtGui import QKeyEvent, QMouseEvent, QPainter, QPalette
 from qtpy.QtWidgets import (
@@ -16,6 +18,7 @@ from qtpy.QtWidgets import (
 from spml_napari.docks.classes_model import ClassesModel, Column
 from spml_napari.docks.following import follow
 from spml_napari.docks.icons import paint_icon
+from spml_napari.qt_types import flags, there
 
 _ROOM = 4
 _NAVIGATION = frozenset(
@@ -45,7 +48,8 @@ class _EyeDelegate(QStyledItemDelegate):
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:  # noqa: N802
         super().initStyleOption(option, index)
-        option.features &= ~QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
+        no_box = ~QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
+        option.features = cast(QStyleOptionViewItem.ViewItemFeature, option.features & no_box)
 
 
 class ClassesView(QTableView):
@@ -75,7 +79,7 @@ class ClassesView(QTableView):
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(
-            QAbstractItemView.EditTrigger.DoubleClicked | QAbstractItemView.EditTrigger.EditKeyPressed
+            flags(QAbstractItemView.EditTrigger.DoubleClicked, QAbstractItemView.EditTrigger.EditKeyPressed)
         )
         self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
         self.setDefaultDropAction(Qt.DropAction.MoveAction)
@@ -89,7 +93,7 @@ class ClassesView(QTableView):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._on_menu)
         self.clicked.connect(self._on_click)
-        self.selectionModel().currentRowChanged.connect(self._on_row)
+        there(self.selectionModel()).currentRowChanged.connect(self._on_row)
         self._lay_out()
         self.follow_class()
         model.rowsInserted.connect(self.follow_class)
@@ -157,22 +161,22 @@ class ClassesView(QTableView):
             self._model.session.set_class(index.row())
 
     def _on_menu(self, point: QPoint) -> None:
-        self.menu_wanted.emit(self.viewport().mapToGlobal(point))
+        self.menu_wanted.emit(there(self.viewport()).mapToGlobal(point))
 
     # Looks ------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
         line = self.fontMetrics().height()
-        rows = self.verticalHeader()
+        rows = there(self.verticalHeader())
         rows.setVisible(False)
         rows.setMinimumSectionSize(1)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(line + 2 * _ROOM)
-        columns = self.horizontalHeader()
+        columns = there(self.horizontalHeader())
         columns.setMinimumSectionSize(1)
         columns.setHighlightSections(False)
         columns.setSectionsClickable(False)
-        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        columns.setDefaultAlignment(flags(Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignVCenter))
         for column in Column:
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)

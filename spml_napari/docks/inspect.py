@@ -25,6 +25,7 @@ from spml_napari.docks.heat_legend import HeatLegend
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 from spml_napari.docks.probability_bars import ProbabilityBars
 from spml_napari.docks.reasons import ReasonsList
+from spml_napari.qt_types import slot, there
 from spml_napari.run_summaries import has_model, run_title
 from spml_napari.view_state import OverlayMode, Tool
 
@@ -131,7 +132,7 @@ class InspectDock(QWidget):
         self.runs.setToolTip("The run that Changes compares with")
         self.runs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.runs.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.runs.setMinimumContentsLength(12)
+        self.runs.setMinimumContentsLength(8)
         self.runs.activated.connect(self._choose_run)
         form.addRow("Compare with", self.runs)
         layout.addLayout(form)
@@ -153,18 +154,18 @@ class InspectDock(QWidget):
             "Accept picture", "The whole prediction of this picture is right: it becomes training data (A)"
         )
         self.accept_picture.setObjectName("accept_picture")
-        self.accept_picture.clicked.connect(lambda: self._predictions.accept())
+        self.accept_picture.clicked.connect(slot(lambda: self._predictions.accept()))
         layout.addWidget(self.accept_picture)
         self.accept_class = QPushButton()
         self.accept_class.setObjectName("accept_class")
         self.accept_class.setToolTip("Everything predicted as the current class is right in this picture")
         self.accept_class.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.accept_class.clicked.connect(lambda: self._predictions.accept(self._session.class_index))
+        self.accept_class.clicked.connect(slot(lambda: self._predictions.accept(self._session.class_index)))
         layout.addWidget(self.accept_class)
         self.take_back = QPushButton("Take review back")
         self.take_back.setObjectName("take_back")
         self.take_back.setToolTip("This picture isn't reviewed after all; marks drawn by hand stay")
-        self.take_back.clicked.connect(self._session.take_review_back)
+        self.take_back.clicked.connect(slot(self._session.take_review_back))
         layout.addWidget(self.take_back)
         self.next = QPushButton("Next picture to mark")
         self.next.setObjectName("next_to_mark")
@@ -215,7 +216,7 @@ class InspectDock(QWidget):
         view = self._session.overlay
         for number, (mode, _, _) in enumerate(_MODES):
             if mode is view.mode:
-                self._modes.button(number).setChecked(True)
+                there(self._modes.button(number)).setChecked(True)
         with QSignalBlocker(self.opacity), QSignalBlocker(self.contour):
             self.opacity.setValue(round(view.opacity * 100))
             self.contour.setValue(view.contour)
@@ -246,6 +247,7 @@ class InspectDock(QWidget):
         else:
             text = "There is no prediction of this picture yet. Mark a few places and train."
         self.state.setText(text)
+        self.bars.reserve(len(session.classes))
         name = session.classes.names[min(session.class_index, len(session.classes) - 1)]
         metrics = self.accept_class.fontMetrics()
         short = metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(60, self.width() - 160))

@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QFontMetrics, QKeySequence, QPainter, QPaintEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from spml_napari.docks.following import follow
+from spml_napari.qt_types import flags
 from spml_napari.session import Session
 from spml_napari.shortcuts import SHORTCUTS
 from spml_napari.view_state import Tool
@@ -180,7 +181,7 @@ class ElidedLabel(QLabel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.full_text = ""
-        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setAlignment(flags(Qt.AlignmentFlag.AlignRight, Qt.AlignmentFlag.AlignVCenter))
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.setMinimumWidth(20)
 

@@ -25,6 +25,7 @@ from spml_napari.docks.class_names import ClassNames
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
 from spml_napari.docks.parts import column, heading, note, primary
 from spml_napari.docks.paths import ask_for_folder
+from spml_napari.qt_types import slot
 
 if TYPE_CHECKING:
     from spml_napari.session import Session
@@ -124,7 +125,7 @@ class NewProjectForm(QWidget):
         button.setObjectName(f"{name}_choose")
         button.setToolTip("Choose a folder")
         button.setAccessibleName("Choose a folder")
-        button.clicked.connect(lambda: ask())
+        button.clicked.connect(slot(lambda: ask()))
         row = QHBoxLayout()
         row.addWidget(line, 1)
         row.addWidget(button)

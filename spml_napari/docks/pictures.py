@@ -32,6 +32,7 @@ from spml_napari.docks.paths import ask_for_folder, ask_for_pictures, dropped_pa
 from spml_napari.docks.picture_model import PictureFilter, PictureModel, PictureStates, missing_pictures
 from spml_napari.docks.rows import ID_ROLE, RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
+from spml_napari.qt_types import slot, there
 
 if TYPE_CHECKING:
     from spml_napari.session import Session
@@ -122,7 +123,7 @@ class PicturesDock(QWidget):
         self.list.setMinimumHeight(100)
         self.list.setModel(self._model)
         self.list.setToolTip("Click a picture to show it. Drop pictures or folders here to add them.")
-        self.list.selectionModel().currentChanged.connect(self._on_chosen)
+        there(self.list.selectionModel()).currentChanged.connect(self._on_chosen)
         self.empty = note()
         self.empty.setObjectName("pictures_empty")
         self.missing = note()
@@ -166,7 +167,7 @@ class PicturesDock(QWidget):
         button = QPushButton(text)
         button.setObjectName(name)
         button.setToolTip(tip)
-        button.clicked.connect(lambda: on_click())
+        button.clicked.connect(slot(lambda: on_click()))
         return button
 
     # Following the session ------------------------------------------------------------------------------
@@ -204,9 +205,9 @@ class PicturesDock(QWidget):
     def refresh(self) -> None:
         """Ask the project how its pictures stand."""
         if self._session.project is not None:
-            place = self.list.verticalScrollBar().value()
+            place = there(self.list.verticalScrollBar()).value()
             self._model.set_states(self._states(self._session.project), self._shown_id())
-            self.list.verticalScrollBar().setValue(place)
+            there(self.list.verticalScrollBar()).setValue(place)
             self._show_state()
 
     def _states(self, project: Project) -> PictureStates:
@@ -249,7 +250,7 @@ class PicturesDock(QWidget):
     def _show_current(self) -> None:
         shown = self._shown_id()
         row = None if shown is None else self._model.row_of(shown)
-        selection = self.list.selectionModel()
+        selection = there(self.list.selectionModel())
         if row is None:
             selection.clear()
         else:

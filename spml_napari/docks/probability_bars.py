@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from spml_napari.docks.parts import note
 
 _ROWS = 5
+_FEWEST_ROWS = 3  # which words in their place may need
 _INDENT = 5
 
 
@@ -20,6 +21,7 @@ class ProbabilityBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: list[tuple[str, tuple[int, int, int], float]] = []
+        self._reserved = _ROWS
         self._words = note()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -48,9 +50,20 @@ class ProbabilityBars(QWidget):
             self._words.show()
             self.update()
 
+    def reserve(self, rows: int) -> None:
+        """Keep room for so many classes, five at most, whatever is shown: nothing jumps as the cursor moves."""
+        rows = min(max(rows, _FEWEST_ROWS), _ROWS)
+        if rows != self._reserved:
+            self._reserved = rows
+            self.updateGeometry()
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802 (Qt's name)
+        """The height is the same for words and for bars."""
+        return False
+
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
-        """Room for five rows, whatever is shown: nothing jumps as the cursor moves."""
-        return QSize(200, _ROWS * self._row_height())
+        """Room for the rows."""
+        return QSize(200, self._reserved * self._row_height())
 
     def _row_height(self) -> int:
         return self._words.fontMetrics().height() + 6

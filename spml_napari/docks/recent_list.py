@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
 from spml_napari.docks.rows import FADED_ROLE, ID_ROLE, SUBTITLE_ROLE, RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
+from spml_napari.qt_types import there
 from spml_napari.recent import RecentProject
 
 _ROWS_SHOWN = 5
@@ -49,7 +50,7 @@ class RecentList(QWidget):
         self.list.activated.connect(self._on_chosen)
         self.list.delete_pressed.connect(self._remove_current)
         self.list.customContextMenuRequested.connect(self._show_menu)
-        self.list.selectionModel().currentChanged.connect(self._show_state)
+        there(self.list.selectionModel()).currentChanged.connect(self._show_state)
         self.remove = QPushButton("Remove from list")
         self.remove.setObjectName("remove_recent")
         self.remove.setToolTip("List the selected project no more; its files stay")
@@ -85,7 +86,9 @@ class RecentList(QWidget):
     def _show_thumbnail(self, entry: RecentProject) -> None:
         shown = None if entry.first is None else self._loader.get(entry.first)
         if shown is not None:
-            self._model.item(self._entries.index(entry)).setData(shown.pixmap, Qt.ItemDataRole.DecorationRole)
+            there(self._model.item(self._entries.index(entry))).setData(
+                shown.pixmap, Qt.ItemDataRole.DecorationRole
+            )
 
     def _on_thumbnail(self, content_hash: str) -> None:
         for entry in self._entries:
@@ -94,7 +97,7 @@ class RecentList(QWidget):
 
     def _take_gone(self, gone: frozenset[Path]) -> None:
         for row, entry in enumerate(self._entries):
-            item = self._model.item(row)
+            item = there(self._model.item(row))
             item.setData(entry.path in gone, FADED_ROLE)
             if entry.path in gone:
                 item.setData(f"not there any more, {entry.path.parent}", SUBTITLE_ROLE)
@@ -114,9 +117,9 @@ class RecentList(QWidget):
             return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addAction("Open").triggered.connect(lambda: self._on_chosen(index))
-        menu.addAction("Remove from list").triggered.connect(self._remove_current)
-        menu.popup(self.list.viewport().mapToGlobal(at))
+        there(menu.addAction("Open")).triggered.connect(lambda: self._on_chosen(index))
+        there(menu.addAction("Remove from list")).triggered.connect(self._remove_current)
+        menu.popup(there(self.list.viewport()).mapToGlobal(at))
 
     def _show_state(self) -> None:
         self.remove.setVisible(self.list.currentIndex().isValid())

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from spml_napari.docks.badges import Badge, paint_badge
+from spml_napari.qt_types import there
 
 ID_ROLE = Qt.ItemDataRole.UserRole
 SUBTITLE_ROLE = Qt.ItemDataRole.UserRole + 1
@@ -49,7 +50,7 @@ class RowDelegate(QStyledItemDelegate):
         look = QStyleOptionViewItem(option)
         self.initStyleOption(look, index)
         widget = look.widget
-        style = widget.style() if widget is not None else QApplication.style()
+        style = there(widget.style() if widget is not None else QApplication.style())
         style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, look, painter, widget)
         painter.save()
         if index.data(FADED_ROLE):

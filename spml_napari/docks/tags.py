@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QVBo
 from spml_core.annotations import Tag
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import note, swatch
+from spml_napari.qt_types import flags
 from spml_napari.session import Session
 
 _ROWS_SHOWN = 8
@@ -102,7 +103,11 @@ class TagsPanel(QWidget):
                 item = QListWidgetItem(swatch(info.color), info.name, self.list)
                 item.setToolTip(f"{info.name} is in this picture")
                 item.setFlags(
-                    Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsSelectable
+                    flags(
+                        Qt.ItemFlag.ItemIsEnabled,
+                        Qt.ItemFlag.ItemIsUserCheckable,
+                        Qt.ItemFlag.ItemIsSelectable,
+                    )
                 )
                 item.setCheckState(Qt.CheckState.Unchecked)
         self.list.setCurrentRow(

@@ -22,6 +22,7 @@ from spml_napari.docks.history import HistoryPanel
 from spml_napari.docks.parts import MARGIN, SPACING, note, scrolling
 from spml_napari.docks.tags import TagsPanel
 from spml_napari.docks.tool_buttons import ToolButtons
+from spml_napari.qt_types import there
 from spml_napari.session import Session
 from spml_napari.view_state import Tool
 
@@ -91,13 +92,13 @@ class ToolsDock(QWidget):
         layout = self._content.layout()
         width = self.width() if _NARROWEST <= self.width() < _SIDE_BY_SIDE else _USUAL_WIDTH
         height = layout.totalHeightForWidth(width) if layout is not None else 0
-        frame = self._area.height() - self._area.viewport().height()
+        frame = self._area.height() - there(self._area.viewport()).height()
         return QSize(_USUAL_WIDTH, height + frame)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Put the groups side by side where there is room, as in a dock at the top or bottom."""
         super().resizeEvent(event)
-        bar = self._area.verticalScrollBar().sizeHint().width()
+        bar = there(self._area.verticalScrollBar()).sizeHint().width()
         self.buttons.set_room(self.width() - 2 * MARGIN - bar)
         wide = self.width() >= _SIDE_BY_SIDE
         direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
@@ -148,7 +149,7 @@ class ToolsDock(QWidget):
         self._regions.setKeyboardTracking(False)
         self._regions.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._regions.setToolTip(tip)
-        self._regions.lineEdit().returnPressed.connect(self._regions.clearFocus)
+        there(self._regions.lineEdit()).returnPressed.connect(self._regions.clearFocus)
         row = QWidget()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(0, 0, 0, 0)

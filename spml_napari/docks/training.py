@@ -17,6 +17,7 @@ from spml_napari.docks.loss_plot import LossPlot
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 from spml_napari.docks.runs import RunsList
 from spml_napari.docks.training_options import TrainingOptions
+from spml_napari.qt_types import slot
 from spml_napari.readiness import what_is_missing
 from spml_napari.run_summaries import last_step, summarize
 from spml_napari.training_state import TrainingState
@@ -79,7 +80,7 @@ class TrainingDock(QWidget):
         self.resume = QPushButton("Resume")
         self.resume.setObjectName("training_resume")
         self.resume.setToolTip("Go on with the stopped training, with its own settings")
-        self.resume.clicked.connect(lambda: control.start(resume=True))
+        self.resume.clicked.connect(slot(lambda: control.start(resume=True)))
         self.bar = _bar()
         self.status = note()
         self.status.setObjectName("training_status")
@@ -88,7 +89,7 @@ class TrainingDock(QWidget):
         self.score.setObjectName("training_score")
         self.score.setToolTip(_SCORE_TIP)
         self.runs = RunsList(session)
-        self.runs.resume_wanted.connect(control.resume)
+        self.runs.resume_wanted.connect(slot(control.resume))
         self._lay_out()
         self._missing_timer = QTimer(self)
         self._missing_timer.setSingleShot(True)

@@ -16,6 +16,7 @@ from spml_napari.docks.new_project import NewProjectForm, files_of_layers
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 from spml_napari.docks.paths import ask_for_folder
 from spml_napari.docks.recent_list import RecentList
+from spml_napari.qt_types import slot, there
 from spml_napari.recent import RecentProjects
 from spml_napari.samples import SAMPLES, make_sample_project, samples_folder
 from spml_napari.settings import load_settings
@@ -85,7 +86,7 @@ class WelcomeDock(QWidget):
         self.first_time = note(_FIRST_TIME)
         self.recent_heading = heading("Recent projects")
         self.recent = RecentList(self._submit)
-        self.recent.chosen.connect(self._open)
+        self.recent.chosen.connect(slot(self._open))
         self.recent.gone_chosen.connect(self._tell_gone)
         self.recent.removed.connect(self._forget)
         self.new = primary("New project...", "Make a project of a folder of pictures")
@@ -99,7 +100,7 @@ class WelcomeDock(QWidget):
         self.sample.setToolTip("Copy a small project with marks, ready to train, and open it")
         menu = QMenu(self.sample)
         for name, text in SAMPLES.items():
-            action = menu.addAction(text)
+            action = there(menu.addAction(text))
             action.setObjectName(f"try_{name}")
             action.triggered.connect(partial(self.try_sample, name))
         self.sample.setMenu(menu)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QCursor, QMouseEvent
 
@@ -98,7 +99,8 @@ class ToolController(QObject):
                 callbacks.remove(own)
         viewer.scene.camera.events.zoom.disconnect(self.show_cursor)
         viewer.scene.camera.events.mouse_pan.disconnect(self._keep_panning_as_it_is)
-        self._native.removeEventFilter(self)
+        if isalive(self._native):
+            self._native.removeEventFilter(self)
 
     # Strokes ------------------------------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ import torch
 from spml_core.config import TrainConfig
 from spml_core.errors import PictureError
 from spml_core.labeling.inference import ArrayPixels, label_picture
-from spml_core.labeling.refinement import Refinement
+from spml_core.labeling.refinement import Refinement, region_hierarchy, upsample
 from spml_core.labeling.trained_model import TrainedModel, build_network
+from spml_core.labeling.voting import vote_over_levels
 from spml_core.models import rgb_tensor
 from spml_core.training.classifier import LinearClassifier
-from spml_core.training.previews import Previewer, WantedPicture
+from spml_core.training.previews import Previewer, WantedPicture, region_votes
 
 REFINEMENT = Refinement((6, 20))
 
@@ -62,6 +63,15 @@ def test_labels_are_those_of_a_model_with_the_same_classifier(stage, network):
     expected, _ = label_picture(model, ArrayPixels(halves()))
     assert (key, step) == ("a", 7) and labels.dtype == np.uint8
     assert (labels == expected).mean() > 0.99  # features of 16 bit
+
+
+def test_votes_of_cells_are_the_votes_of_the_enlarged_map():
+    rgb, probabilities = halves(50, 71), np.random.default_rng(1).random((13, 18, 4)).astype(np.float32)
+    hierarchy = region_hierarchy(rgb)
+    cuts = [hierarchy.cut(count).reshape(-1) for count in (3, 8, 30)]
+    dense = upsample(probabilities, 50, 71).reshape(-1, 4)
+    voted = region_votes(cuts, (13, 18), (50, 71)) @ probabilities.reshape(-1, 4)
+    assert np.allclose(voted, vote_over_levels(dense, cuts), atol=1e-5)
 
 
 def test_shows_when_due_and_at_once_when_another_picture_is_wanted(stage):

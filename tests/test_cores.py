@@ -1,0 +1,18 @@
+import subprocess
+import sys
+
+import pytest
+
+LOOK = "from spml_core.cli.main import run; import os, sys\n{do}\nprint(os.environ.get('OMP_WAIT_POLICY'))"
+DO = "sys.argv = ['spml', '--version']\ntry:\n    run()\nexcept SystemExit:\n    pass"
+
+
+@pytest.mark.parametrize(("said", "found"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_the_command_line_shares_cores_unless_told_otherwise(monkeypatch, said, found):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", said)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK.format(do=DO)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == found
