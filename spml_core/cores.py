@@ -1,4 +1,4 @@
-"""How parallel loops share the processor with others. Needs no torch, since it has to be said before torch is loaded."""
+"""How parallel loops share the processor with others. Without torch: it has to be said before torch is loaded."""
 
 from __future__ import annotations
 

@@ -127,6 +127,7 @@ def train(
     if checkpoint is not None:
         checkpoint.restore(network, optimiser, memory, generator, rng)
         step, plan.total = checkpoint.progress.step, checkpoint.progress.total
+    pulse.step = step
     pulse.show_network()
     strength = prepared.choice.color_strength
     model = TrainedModel(

@@ -29,12 +29,14 @@ class PrimaryButton(QPushButton):
         self.setObjectName("primary")
         self.setToolTip(tip)
         self._style = ""
+        self._is_coloring = False
         self._color()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 (Qt's name)
         """Take the new colours after a change of theme."""
         super().changeEvent(event)
-        if event.type() in _REDRAWN_BY:
+        # Setting our style passes through palettes that are nobody's theme.
+        if event.type() in _REDRAWN_BY and not self._is_coloring:
             self._color()
 
     def _color(self) -> None:
@@ -43,5 +45,6 @@ class PrimaryButton(QPushButton):
         theme = get_theme("dark" if text.lightness() > 128 else "light")
         style = _STYLE.format(color=theme.current.as_hex(), hovered=theme.highlight.as_hex())
         if style != self._style:
-            self._style = style
+            self._style, self._is_coloring = style, True
             self.setStyleSheet(style)
+            self._is_coloring = False

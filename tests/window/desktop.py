@@ -89,22 +89,26 @@ class Desktop:
         """Start ``spml`` with these words."""
         return self._start("-m", "spml_core.cli", *words)
 
-    def start_watched(self, project: Path) -> subprocess.Popen[bytes]:
+    def start_watched(self, project: Path, *options: str) -> subprocess.Popen[bytes]:
         """Start the window as ``spml app`` does, with a witness in it: see watched.py and :meth:`said`."""
         self._said = self.folder / "said.txt"
         self._said.unlink(missing_ok=True)
-        return self._start(str(Path(__file__).with_name("watched.py")), self._said, project)
+        return self._start(Path(__file__).with_name("watched.py"), self._said, project, *options)
 
     def said(self) -> list[list[str]]:
-        """What the witness has written: its whole lines, as words."""
+        """What the witness has written: its whole lines, as kind, seconds and words."""
         if not self._said.exists():
             return []
         text = self._said.read_text()
         return [line.split("\t") for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def said_of(self, kind: str) -> list[list[str]]:
-        """The witness's lines of one kind, without the kind."""
-        return [line[1:] for line in self.said() if line[0] == kind]
+        """The witness's words of one kind."""
+        return [line[2:] for line in self.said() if line[0] == kind]
+
+    def moments(self, kind: str, words: str = "") -> list[float]:
+        """When, in monotonic seconds, the witness said lines of a kind that begin with these words."""
+        return [float(line[1]) for line in self.said() if line[0] == kind and line[2].startswith(words)]
 
     def _start(self, *words: str | Path) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -33,12 +33,14 @@ class ProjectWindow:
     project : Path
     watched : bool
         Whether to start it with a witness; see watched.py.
+    *options : str
+        Of the witness.
     """
 
-    def __init__(self, desktop: Desktop, project: Path, watched: bool = False) -> None:
+    def __init__(self, desktop: Desktop, project: Path, watched: bool = False, *options: str) -> None:
         self.desktop, self.path = desktop, project
         if watched:
-            desktop.start_watched(project)
+            desktop.start_watched(project, *options)
         else:
             desktop.start("app", project)
         self.number = desktop.window(f"{project.stem} \N{EN DASH} spml", SLOW)
@@ -89,7 +91,7 @@ class ProjectWindow:
         """Wait for a line of a kind that begins with these words, and isn't among the first ``after`` of its kind."""
 
         def look() -> str | None:
-            found = [line[1] for line in self.desktop.said_of(kind)[after:] if line[1].startswith(words)]
+            found = [line[0] for line in self.desktop.said_of(kind)[after:] if line[0].startswith(words)]
             return (found[-1] or " ") if found else None
 
         return wait_for(look, f"{kind} {words!r}", SLOW).strip()
@@ -98,7 +100,7 @@ class ProjectWindow:
         """Where on the screen a button of the training dock is, once it is there to be pressed."""
 
         def look() -> tuple[int, int] | None:
-            lines = [line[2:] for line in self.desktop.said_of("button") if line[1] == name]
+            lines = [line[1:] for line in self.desktop.said_of("button") if line[0] == name]
             return (int(lines[-1][0]), int(lines[-1][1])) if lines and lines[-1][0] else None
 
         return wait_for(look, f"the button {name}", SLOW)

@@ -1,26 +1,35 @@
 """The window as ``spml app`` opens it, with a witness that writes down when it said what.
 
-Usage: ``python watched.py FILE PROJECT``. Each line of FILE is ``KIND<tab>MONOTONIC SECONDS<tab>WORDS``, written before
-the event loop goes on, so that a kill can't unsay it.
+Usage: ``python watched.py FILE PROJECT [--stacks]``. Each line of FILE is ``KIND<tab>MONOTONIC SECONDS<tab>WORDS``,
+written before the event loop goes on, so that a kill can't unsay it. With ``--stacks`` it also tells what the event
+loop was doing whenever it came to nothing else for long.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
+    from spml_napari.app import Arrangement
+
 SAID, PROJECT = Path(sys.argv[1]), Path(sys.argv[2])
+LONG = 0.08
+"""Seconds without a turn of the event loop after which its stack is written down."""
+
 _file = os.open(SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
 
 def say(kind: str, words: object = "") -> None:
-    os.write(_file, f"{kind}\t{time.monotonic():.4f}\t{words}\n".encode())
+    line = str(words).replace("\n", " ")
+    os.write(_file, f"{kind}\t{time.monotonic():.4f}\t{line}\n".encode())
 
 
 def say_where(dock: QWidget) -> None:
@@ -44,7 +53,7 @@ def say_where(dock: QWidget) -> None:
 
 
 class Gaps:
-    """Measures how long the event loop keeps a timer waiting."""
+    """Measures how long the event loop keeps a timer waiting, and how much of that it computed itself."""
 
     def __init__(self, milliseconds: int = 5) -> None:
         from qtpy.QtCore import Qt, QTimer
@@ -53,17 +62,68 @@ class Gaps:
         self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.setInterval(milliseconds)
         self.timer.timeout.connect(self._tick)
-        self.last = time.monotonic()
-        self.found: list[float] = []
+        self.last, self.computed = time.monotonic(), time.thread_time()
+        self.found: list[str] = []
         self.timer.start()
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        self.found.append(now - self.last)
-        self.last = now
-        if len(self.found) >= 50:
-            say("gaps", " ".join(f"{gap:.4f}" for gap in self.found))
+        now, computed = time.monotonic(), time.thread_time()
+        self.found.append(f"{now - self.last:.4f}/{computed - self.computed:.4f}")
+        self.last, self.computed = now, computed
+        if len(self.found) >= 20:
+            say("gaps", " ".join(self.found))
             self.found.clear()
+
+
+def watch_stacks(gaps: Gaps) -> None:
+    """Write down what the main thread does in the middle of a long gap. In a thread of its own."""
+    main = threading.main_thread().ident
+    told = 0.0
+    while True:
+        time.sleep(0.01)
+        last = gaps.last
+        if time.monotonic() - last > LONG and last != told:
+            told = last
+            frames = traceback.extract_stack(sys._current_frames()[main])
+            places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-14:]]
+            say("stuck", " < ".join(reversed(places)))
+
+
+def watch(arrangement: Arrangement) -> None:
+    """Listen to all that a window says."""
+    bench = arrangement.bench
+    session, training, answers = bench.session, bench.training, bench.predictions
+    session.saved.connect(lambda words: say("saved", words))
+    session.reported.connect(lambda level, text: say("reported", f"{level}: {text}"))
+    session.prediction_changed.connect(
+        lambda: say("overlay", session.prediction is not None and session.prediction.live)
+    )
+    session.picture_changed.connect(lambda: say("picture", session.picture and session.picture.name))
+    bench.canvas.shown.connect(lambda: say("shown", session.picture and session.picture.name))
+    training.state_changed.connect(lambda state: say("training", state))
+    training.state_changed.connect(lambda _: say("process", training._child.pid if training._child else ""))
+    training.stepped.connect(lambda event: say("step", event.step))
+    answers.ready.connect(lambda: say("answers", answers._answers.pid))
+    say_where(bench.docks["training"])
+
+
+def watch_canvas(arrangement: Arrangement) -> None:
+    """Tell of every frame that is drawn, and of every button of the mouse that comes up on it."""
+    from qtpy.QtCore import QEvent, QObject
+
+    from spml_napari.tools.native import native_canvas
+
+    canvas = arrangement.viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.events.draw.connect(lambda event: say("frame"), position="last")
+
+    class Ear(QObject):
+        def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
+            if event.type() == QEvent.Type.MouseButtonRelease:
+                say("release")
+            return False
+
+    arrangement.ear = Ear()
+    native_canvas(arrangement.viewer).installEventFilter(arrangement.ear)
 
 
 def main() -> None:
@@ -71,27 +131,15 @@ def main() -> None:
 
     arrange = app.Arrangement.__init__
 
-    def watch(self: app.Arrangement, viewer: object) -> None:
+    def arrange_watched(self: Arrangement, viewer: object) -> None:
         arrange(self, viewer)
-        bench = self.bench
-        session = bench.session
-        session.saved.connect(lambda words: say("saved", words))
-        session.reported.connect(lambda level, text: say("reported", f"{level}: {text}"))
-        session.prediction_changed.connect(
-            lambda: say("overlay", session.prediction is not None and session.prediction.live)
-        )
-        session.picture_changed.connect(lambda: say("picture", session.picture and session.picture.name))
-        bench.canvas.shown.connect(lambda: say("shown", session.picture and session.picture.name))
-        bench.training.state_changed.connect(lambda state: say("training", state))
-        bench.training.state_changed.connect(
-            lambda _: say("process", bench.training._child.pid if bench.training._child else "")
-        )
-        bench.predictions.ready.connect(lambda: say("answers", bench.predictions._answers.pid))
-        say_where(bench.docks["training"])
-        bench.training.stepped.connect(lambda event: say("step", event.step))
+        watch(self)
         self.gaps = Gaps()
+        if "--stacks" in sys.argv:
+            watch_canvas(self)
+            threading.Thread(target=watch_stacks, args=(self.gaps,), daemon=True).start()
 
-    app.Arrangement.__init__ = watch
+    app.Arrangement.__init__ = arrange_watched
     app.run(PROJECT)
     say("closed", "torch" in sys.modules)
 

@@ -1,0 +1,230 @@
+"""The window holds on a small screen, with long words, and in both themes."""
+
+from weakref import proxy
+
+import numpy as np
+import pytest
+from napari.qt import get_stylesheet
+from qtpy.QtCore import QPoint
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QScrollArea,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from spml_napari import app, workbench
+from spml_napari.app import Arrangement
+from spml_napari.docks.primary_button import PrimaryButton
+from spml_napari.docks.probability_bars import ProbabilityBars
+from spml_napari.view_state import ShownPrediction, Tool
+from spml_napari.workbench import DOCKS, Workbench
+
+SMALL = (1280, 800)
+LONG = 30_000
+TABS = ("training", "inspect", "export")
+
+
+@pytest.fixture(autouse=True)
+def light_answers(monkeypatch, request):
+    """Answering processes that need no model."""
+    monkeypatch.syspath_prepend(str(request.path.parent))
+    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
+
+
+@pytest.fixture
+def arrangement(make_napari_viewer, small_project, qtbot):
+    """The app in a small window, with a project of long class names."""
+    for number in range(20):
+        small_project.add_class(f"Mediterranean evergreen shrubland with scattered trees, kind {number}")
+    path = small_project.path
+    small_project.close()
+    arrangement = Arrangement(make_napari_viewer(show=True))
+    arrangement.settle()
+    arrangement.window.resize(*SMALL)
+    arrangement.bench.session.open(path)
+    qtbot.waitUntil(lambda: arrangement.bench.canvas.picture.layer.visible, timeout=LONG)
+    qtbot.wait(100)
+    yield proxy(arrangement)
+    arrangement.bench.close()
+
+
+def areas(arrangement, name):
+    return [area for area in arrangement.docks[name].findChildren(QScrollArea) if area.widget() is not None]
+
+
+def make_longer(window):
+    """Make all words as long as German ones are: 35 % longer."""
+    for kind in (QLabel, QPushButton, QCheckBox, QRadioButton):
+        for widget in window.findChildren(kind):
+            text = widget.text()
+            if text.strip():
+                widget.setText(text + "n" * round(0.35 * len(text)))
+
+
+def cut_off(dock):
+    """Words and numbers of a dock that have no room."""
+    found = []
+    for widget in dock.findChildren(QWidget):
+        if not isinstance(widget, QLabel | QPushButton | QCheckBox | QRadioButton | QSpinBox):
+            continue
+        if widget.visibleRegion().isEmpty() or widget.objectName() == "accept_class":  # which elides itself
+            continue
+        if isinstance(widget, QLabel) and widget.wordWrap():
+            needed = widget.heightForWidth(widget.width()) - widget.height()
+        elif isinstance(widget, QLabel):
+            needed = widget.sizeHint().width() - widget.width()
+        elif isinstance(widget, QSpinBox):
+            longest = f"{widget.maximum()}{widget.suffix()}"
+            needed = widget.fontMetrics().horizontalAdvance(longest) - widget.lineEdit().width()
+        else:
+            needed = widget.minimumSizeHint().width() - widget.width()
+        if needed > 0:
+            found.append((widget.objectName(), getattr(widget, "text", str)(), needed))
+    return found
+
+
+@pytest.mark.parametrize("longer", [False, True], ids=["English", "35 % longer"])
+def test_nothing_is_cut_off_in_a_small_window(arrangement, longer, qtbot):
+    if longer:
+        make_longer(arrangement.window)
+    qtbot.wait(100)
+    assert (arrangement.window.width(), arrangement.window.height()) == SMALL
+    for tab in TABS:
+        arrangement.docks[tab].raise_()
+        qtbot.wait(50)
+        for name in ("tools", "pictures", "classes", tab):
+            assert cut_off(arrangement.docks[name]) == [], name
+            for area in areas(arrangement, name):
+                assert area.widget().minimumSizeHint().width() <= area.viewport().width(), name
+    assert arrangement.window.centralWidget().width() > SMALL[0] / 2
+
+
+def test_the_tools_need_no_scroll_bar_in_a_small_window(arrangement, qtbot):
+    (area,) = areas(arrangement, "tools")
+    tools = arrangement.bench.docks["tools"]
+    for tool in Tool:
+        arrangement.bench.session.set_tool(tool)
+        qtbot.wait(20)
+        assert area.verticalScrollBar().maximum() == 0
+    assert tools.buttons.is_named
+    arrangement.bench.session.set_tool(Tool.SCRIBBLE)
+    qtbot.wait(20)
+    for widget in (tools.buttons, tools.brush, tools.history.undo, tools.history.redo):
+        corner = widget.mapTo(area.viewport(), widget.rect().bottomRight())
+        assert area.viewport().rect().contains(corner), widget
+
+
+def test_unfolded_tags_come_into_view(arrangement, qtbot):
+    (area,) = areas(arrangement, "tools")
+    tools = arrangement.bench.docks["tools"]
+    tools.toggle_tags()
+    qtbot.waitUntil(lambda: area.verticalScrollBar().value() > 0)
+    top = tools.tags.list.mapTo(area.viewport(), QPoint(0, 0)).y()
+    assert 0 <= top < area.viewport().height() - 3 * tools.tags.list.sizeHintForRow(0)
+
+
+def test_a_closed_dock_stays_closed_when_a_project_is_opened_again(arrangement, qtbot):
+    session = arrangement.bench.session
+    path = session.project.path
+    for name in ("tools", "training"):
+        arrangement.docks[name].destroyOnClose()
+    qtbot.waitUntil(lambda: not {"tools", "training"} & set(arrangement.docks))
+    session.close()
+    assert session.open(path)
+    qtbot.wait(50)
+    visible = {name for name, dock in arrangement.docks.items() if not dock.isHidden()}
+    assert visible == set(DOCKS) - {"welcome", "tools", "training"}
+
+
+def test_without_a_project_the_canvas_says_how_to_begin(arrangement):
+    overlay = arrangement.viewer.canvas.overlays["text"]
+    assert not overlay.visible
+    arrangement.bench.session.close()
+    assert overlay.visible and ".spml" in overlay.text
+
+
+def test_the_app_prefers_our_reader_and_opens_the_project(
+    make_napari_viewer, small_project, monkeypatch, qtbot
+):
+    small_project.close()
+    viewer = make_napari_viewer()
+    preferred, bench = [], Workbench.of(viewer)
+    monkeypatch.setattr(app, "prefer_this_reader", lambda: preferred.append(True))
+    monkeypatch.setattr(app.napari, "Viewer", lambda **_: viewer)
+    monkeypatch.setattr(app.napari, "run", lambda: None)
+    app.run(small_project.path)
+    assert preferred and bench.session.project.path == small_project.path
+    bench.close()
+
+
+# Parts --------------------------------------------------------------------------------------------------
+
+
+def test_probability_bars_keep_their_height(qtbot):
+    bars, host = ProbabilityBars(), QWidget()
+    layout = QVBoxLayout(host)
+    layout.addWidget(bars)
+    layout.addStretch(1)
+    qtbot.addWidget(host)
+    host.resize(250, 400)
+    host.show()
+    bars.reserve(5)
+    bars.say("Point at the picture to see what the model thinks there.")
+    QApplication.processEvents()
+    height = bars.height()
+    bars.show_rows([(f"class {k}", (255, 0, 0), 0.125) for k in range(8)])
+    QApplication.processEvents()
+    assert bars.height() == height and len(bars.rows) == 5
+    reds = [QColor(255, 0, 0) == bars.grab().toImage().pixelColor(x, y) for x in range(250) for y in (8, 30)]
+    assert any(reds)
+    bars.reserve(2)
+    QApplication.processEvents()
+    assert bars.height() < height
+
+
+def test_the_inspect_dock_waits_for_a_model_that_is_there(arrangement, monkeypatch):
+    bench = arrangement.bench
+    inspect, session = bench.docks["inspect"], bench.session
+    assert "train" in inspect.state.text()
+    monkeypatch.setattr(bench.predictions, "current_run", lambda: object())
+    session.prediction_changed.emit()
+    assert "moment" in inspect.state.text()
+    picture = session.picture
+    labels = np.zeros((picture.height, picture.width), np.uint8)
+    session.show_prediction(ShownPrediction(picture.id, "run-0001", 1, labels))
+    assert "accept" in inspect.state.text()
+
+
+def test_the_primary_button_stands_out_in_both_themes(qtbot):
+    host = QWidget()
+    layout = QVBoxLayout(host)
+    button, other = PrimaryButton("Start", "Learn"), QPushButton("Start")
+    for widget in (button, other):
+        layout.addWidget(widget)
+    qtbot.addWidget(host)
+    host.show()
+
+    def back(widget):
+        color = widget.grab().toImage().pixelColor(4, widget.height() // 2)
+        return np.array([color.red(), color.green(), color.blue()], int)
+
+    seen = []
+    for theme in ("dark", "light"):
+        host.setStyleSheet(get_stylesheet(theme))
+        QApplication.processEvents()
+        seen.append(back(button))
+        assert np.abs(back(button) - back(other)).max() > 40
+        text = button.palette().color(button.foregroundRole())
+        assert abs(text.lightness() - QColor(*seen[-1]).lightness()) > 60, "words can be read"
+        button.setEnabled(False)
+        QApplication.processEvents()
+        assert np.abs(back(button) - seen[-1]).max() > 20
+        button.setEnabled(True)
+    assert np.abs(seen[0] - seen[1]).max() > 20
