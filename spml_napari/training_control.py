@@ -39,7 +39,6 @@ _STAGES = {
     "start": "First guess",
     "choose": "Choosing settings by held-back marks",
     "second": "Second guess",
-    "marks": "Learning the new marks",
     "marks": "Reading new marks",
 }
 _MS_TO_LEAVE = 10_000
@@ -242,7 +241,7 @@ class TrainingControl(QObject):
         self._clock = Stopwatch()
         self._clock.go()
         self._fraction, self._saved_step = 0.0, 0
-        child = ChildProcess(self._target, farewell=Stop(), niceness=0, parent=self)
+        child = ChildProcess(self._target, farewell=Stop(), parent=self)
         child.received.connect(self._on_message)
         child.ended.connect(self._on_death)
         try:
@@ -391,11 +390,6 @@ class TrainingControl(QObject):
         if self._child is not None:
             picture = self.session.picture
             self._child.send(ShowPicture(None if picture is None else picture.id, self.session.shrink))
-
-    def _on_classes(self) -> None:
-        # Previews come in today's codes: the process reads the class table again.
-        if self._child is not None:
-            self._child.send(MarksChanged(()))
 
     def _on_marks(self, ids: frozenset[int]) -> None:
         if self._child is not None and ids:

@@ -171,7 +171,7 @@ class Workbench(QObject):
         self.training.close()
 
     def _start_answers(self, path: str) -> ChildProcess:
-        process = ChildProcess(_ANSWERS, path, niceness=0, parent=self)
+        process = ChildProcess(_ANSWERS, path, parent=self)
         process.start()
         return process
 

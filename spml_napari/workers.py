@@ -112,7 +112,7 @@ class ChildProcess(QObject):
     farewell : object, optional
         Message that asks the child to end. Without, :meth:`close` ends it at once.
     niceness : int
-        By how much the child gives way to the window; 0 if the target sees to that itself.
+        By how much the child gives way to the window.
     parent : QObject, optional
     """
 

@@ -3,9 +3,9 @@
 
     python tests/bench/bench_window.py [--sample people] [--seconds 20] [--stacks]
 
-Prints a line per figure with its target, and the load of the machine, which the figures suffer from. Of the event loop's
-gaps it prints besides how much of them the window computed itself: the rest it waited for a processor. With --stacks
-also what it was doing in the longest gaps.
+Prints a line per figure with its target, and the load of the machine, which the figures suffer from. Of the event
+loop's gaps it prints besides how much of them the window computed itself: the rest it waited for a processor. With
+--stacks also what it was doing in the longest gaps.
 """
 
 from __future__ import annotations
@@ -70,17 +70,21 @@ def first_after(moments: list[float], moment: float) -> float:
     return min((m for m in moments if m >= moment), default=float("inf"))
 
 
-def after_each(desktop: Desktop, kind: str, then: str, words: str = "") -> np.ndarray:
+def after_each(desktop: Desktop, kind: str, then: str, words: str = "", since: float = 0) -> np.ndarray:
     """Milliseconds from each line of a kind to the first later one of another, where there is one."""
     ends = desktop.moments(then, words)
-    waits = [first_after(ends, moment) - moment for moment in desktop.moments(kind)]
+    waits = [first_after(ends, moment) - moment for moment in desktop.moments(kind) if moment > since]
     return np.array([wait * 1000 for wait in waits if np.isfinite(wait)])
 
 
 def start(desktop: Desktop, project: Path, *options: str) -> ProjectWindow:
     begin = time.monotonic()
     window = ProjectWindow(desktop, project, True, *options)
-    tell("from start to a usable window", first_after(desktop.moments("shown"), begin) - begin, 6, "s")
+    shown = wait_for(lambda: desktop.moments("shown"), "the picture", SLOW)[0]
+    tell("from start to a usable window", shown - begin, 6, "s")
+    assert desktop.program is not None
+    computed = psutil.Process(desktop.program.pid).cpu_times()
+    tell("   computed by the window until some time later", computed.user + computed.system, None, "s")
     return window
 
 
@@ -93,9 +97,9 @@ def turn_pictures(window: ProjectWindow) -> None:
         desktop.key(name)
         wait_for(lambda b=begin: first_after(desktop.moments("shown"), b) < np.inf, "the picture", SLOW)
         time.sleep(1)
-        turned = first_after(desktop.moments("picture"), begin)
-        drawn = first_after(desktop.moments("frame"), first_after(desktop.moments("shown"), turned))
-        waits.append((drawn - turned) * 1000)
+        pressed = first_after(desktop.moments("key"), begin)
+        drawn = first_after(desktop.moments("frame"), first_after(desktop.moments("shown"), begin))
+        waits.append((drawn - pressed) * 1000)
     tell("switch to a cached picture, median", float(np.median(waits[3:])), 300)
     tell("switch to a cached picture, longest", max(waits[3:]), None)
 
@@ -120,12 +124,12 @@ def draw_while_training(window: ProjectWindow, seconds: float) -> None:
     print(f"   {len(gaps)} gaps; the window computed {gaps[:, 1].sum() / gaps[:, 0].sum():.0%} of the time")
     frames = [m for m in desktop.moments("frame") if begin < m < end]
     print(f"   {len(frames) / (end - begin):.0f} frames a second")
-    saved = after_each(desktop, "release", "saved")
+    saved = after_each(desktop, "release", "saved", since=begin)
     tell("stroke end to mark on the disk, median", float(np.median(saved)), None)
     tell("stroke end to mark on the disk, longest", float(saved.max()), None)
     previews = [m for m in desktop.moments("overlay", "True") if m > begin]
     tell("between two previews, median", float(np.median(np.diff(previews))), 2, "s")
-    overlay = after_each(desktop, "release", "overlay", "True")
+    overlay = after_each(desktop, "release", "overlay", "True", since=begin)
     tell("stroke end to the first refreshed overlay, median", float(np.median(overlay)) / 1000, None, "s")
 
 
@@ -155,8 +159,8 @@ def close(window: ProjectWindow) -> None:
     desktop = window.desktop
     children = desktop.children()
     begin = time.monotonic()
-    desktop.close_window(window.number)
     assert desktop.program is not None
+    desktop.close_window(window.number)
     code = desktop.program.wait(SLOW)
     tell("closing while it trains", time.monotonic() - begin, 2, "s")
     _, alive = psutil.wait_procs(children, timeout=5)

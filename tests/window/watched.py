@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from spml_napari.app import Arrangement
 
-SAID, PROJECT = Path(sys.argv[1]), Path(sys.argv[2])
+SAID, PROJECT, OPTIONS = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 LONG = 0.08
 """Seconds without a turn of the event loop after which its stack is written down."""
 
@@ -108,8 +108,9 @@ def watch(arrangement: Arrangement) -> None:
 
 
 def watch_canvas(arrangement: Arrangement) -> None:
-    """Tell of every frame that is drawn, and of every button of the mouse that comes up on it."""
+    """Tell of every frame that is drawn, every key, and every button of the mouse that comes up on the canvas."""
     from qtpy.QtCore import QEvent, QObject
+    from qtpy.QtWidgets import QApplication
 
     from spml_napari.tools.native import native_canvas
 
@@ -118,30 +119,38 @@ def watch_canvas(arrangement: Arrangement) -> None:
 
     class Ear(QObject):
         def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 (Qt's name)
-            if event.type() == QEvent.Type.MouseButtonRelease:
+            if event.type() == QEvent.Type.MouseButtonRelease and watched is native:
                 say("release")
+            elif event.type() == QEvent.Type.ShortcutOverride:
+                say("key", event.key())
             return False
 
+    native = native_canvas(arrangement.viewer)
     arrangement.ear = Ear()
-    native_canvas(arrangement.viewer).installEventFilter(arrangement.ear)
+    QApplication.instance().installEventFilter(arrangement.ear)
 
 
 def main() -> None:
+    from spml_core.cli.main import run
     from spml_napari import app
 
-    arrange = app.Arrangement.__init__
+    arrange, show = app.Arrangement.__init__, app.run
 
     def arrange_watched(self: Arrangement, viewer: object) -> None:
         arrange(self, viewer)
         watch(self)
         self.gaps = Gaps()
-        if "--stacks" in sys.argv:
+        if "--stacks" in OPTIONS:
             watch_canvas(self)
             threading.Thread(target=watch_stacks, args=(self.gaps,), daemon=True).start()
 
-    app.Arrangement.__init__ = arrange_watched
-    app.run(PROJECT)
-    say("closed", "torch" in sys.modules)
+    def show_watched(project: Path | None) -> None:
+        show(project)
+        say("closed", "torch" in sys.modules)
+
+    app.Arrangement.__init__, app.run = arrange_watched, show_watched
+    sys.argv[1:] = ["app", str(PROJECT)]
+    run()
 
 
 if __name__ == "__main__":
