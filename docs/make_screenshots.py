@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def _environment(scratch: Path) -> dict[str, str]:
     """Let all settings and logs be in a folder that goes away again."""
     runtime = scratch / "runtime"
     runtime.mkdir(mode=0o700)
-    folders = {f"XDG_{name}_HOME": str(scratch / name.lower()) for name in ("STATE", "DATA", "CONFIG", "CACHE")}
+    folders = {
+        f"XDG_{name}_HOME": str(scratch / name.lower()) for name in ("STATE", "DATA", "CONFIG", "CACHE")
+    }
     memory = scratch / "config" / "spml-napari" / "spml-napari.conf"
     memory.parent.mkdir(parents=True)
     memory.write_text(f"[training]\nquick\\seconds={SECONDS}\n")
@@ -147,7 +150,7 @@ class Person:
         places = list(places)
         self._send(QEvent.Type.MouseMove, places[0], down=False)
         self._send(QEvent.Type.MouseButtonPress, places[0], down=True)
-        for (x0, y0), (x1, y1) in zip(places, places[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(places):
             for part in (0.25, 0.5, 0.75, 1.0):
                 self._send(QEvent.Type.MouseMove, (x0 + part * (x1 - x0), y0 + part * (y1 - y0)), down=True)
         self._send(QEvent.Type.MouseButtonRelease, places[-1], down=False)
@@ -175,7 +178,9 @@ class Person:
         self._mouse = self.native.mapTo(self.window, at)
         screen = QPointF(self.native.mapToGlobal(at))
         button = none if kind == QEvent.Type.MouseMove else left
-        event = QMouseEvent(kind, QPointF(at), screen, button, left if down else none, Qt.KeyboardModifier.NoModifier)
+        event = QMouseEvent(
+            kind, QPointF(at), screen, button, left if down else none, Qt.KeyboardModifier.NoModifier
+        )
         self.app.sendEvent(self.native, event)
         self.rest(0.02)
 
@@ -422,14 +427,16 @@ def nuclei(scratch: Path) -> tuple[Path | None, Callable[[Person], None]]:
         person.key("Ctrl+Return")
         person.wait(ends, "the end of training")
         person.go_to("histology_6b0ac2ab")
-        person.wait(lambda: session.prediction and session.prediction.probabilities is not None, "a prediction")
+        person.wait(
+            lambda: session.prediction and session.prediction.probabilities is not None, "a prediction"
+        )
         count = len(session.project.pictures)
         person.wait(lambda: len(bench.predictions.predicted_ids()) == count, "predictions of all pictures")
         person.close_notices()
         person.open_tab("inspect")
         person.key("o")
         session.view(opacity=1.0)
-        person.point_at((150, 120))
+        person.point_at((46, 150))
         person.shoot("nuclei", pointer=True)
 
     return make_sample_project("nuclei", scratch), tell

@@ -8,9 +8,10 @@ import napari
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QTabWidget, QWidget
+from qtpy.QtWidgets import QDialog, QDockWidget, QLabel, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from spml_napari.docks.following import follow
+from spml_napari.docks.tools import ToolsDock
 from spml_napari.qt_types import slot, there
 from spml_napari.readers import prefer_this_reader
 from spml_napari.workbench import Workbench
@@ -62,6 +63,9 @@ class Arrangement(QObject):
         self.docks["keys"].setTitleBarWidget(QWidget())
         self.docks["keys"].setMinimumHeight(0)
         self.window.installEventFilter(self)
+        tools = self.bench.dock("tools")
+        if isinstance(tools, ToolsDock):
+            tools.folded.connect(self._fit_tools_soon)
         follow(self, {self.bench.session.project_changed: self._on_project})
         self._on_project()
 
@@ -94,6 +98,8 @@ class Arrangement(QObject):
         first = self.docks[_TABS[0]]
         for name in _TABS[1:]:
             window.tabifyDockWidget(first, self.docks[name])
+        for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            bar.setDrawBase(False)  # a line whose colour is none of the theme's
         first.raise_()
         self._size()
 
@@ -134,17 +140,20 @@ class Arrangement(QObject):
             return
         self._resize({"pictures": _WIDTHS[0], "classes": _WIDTHS[1]}, Qt.Orientation.Horizontal)
         self._resize({"classes": 1, _TABS[0]: 2}, Qt.Orientation.Vertical)
-        # Their height depends on their width, which they have after Qt's next turn.
+        self._fit_tools_soon()
+
+    def _fit_tools_soon(self) -> None:
+        # Their height depends on their width, and that on a layout which Qt does in its next turn.
         QTimer.singleShot(0, self._fit_tools)
 
     def _fit_tools(self) -> None:
-        """Give the tools the height that they need; what is left is for the pictures."""
+        """Give the tools the height that they need, half of the column at most; the rest is for the pictures."""
         if self.bench.session.project is None or not {"tools", "pictures"} <= self.docks.keys():
             return
         tools, pictures = self.docks["tools"], self.docks["pictures"]
-        needed = tools.sizeHint().height()
-        rest = max(tools.height() + pictures.height() - needed, 0)
-        self._resize({"tools": needed, "pictures": rest}, Qt.Orientation.Vertical)
+        both = tools.height() + pictures.height()
+        needed = min(tools.sizeHint().height(), both // 2)
+        self._resize({"tools": needed, "pictures": both - needed}, Qt.Orientation.Vertical)
 
     def _resize(self, sizes: dict[str, int], orientation: Qt.Orientation) -> None:
         """Give docks these sizes, but for those that the user has closed."""

@@ -123,6 +123,8 @@ def nearest_labelled(
 ) -> list[LabelledSegment]:
     """The labelled segments most similar to one, at most two of them of the same picture.
 
+    Only those in which a person marked something, if there are any: what the model named itself explains nothing.
+
     Parameters
     ----------
     model : TrainedModel
@@ -155,12 +157,13 @@ def nearest_labelled(
             "This model was trained by an earlier version, which didn't keep where the labelled segments are.",
             "Train again.",
         )
+    by_hand = bank.marked if bank.marked is not None and bool(bank.marked.any()) else None
     order = bank.query(prototype[None], len(bank))
     taken: Counter[int] = Counter()
     answers: list[LabelledSegment] = []
     for entry, similarity in zip(order.neighbours[0].tolist(), order.similarities[0].tolist(), strict=True):
         picture = int(bank.pictures[entry])
-        if taken[picture] == _PER_PICTURE:
+        if taken[picture] == _PER_PICTURE or (by_hand is not None and not by_hand[entry]):
             continue
         y, x = bank.places[entry].tolist()
         name, code = model.bank_pictures[picture], int(bank.labels[entry])

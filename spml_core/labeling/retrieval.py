@@ -52,6 +52,8 @@ class RetrievalBank:
     num_classes : int
     places : Tensor, (M, 2) int64, or None
         Row and column, in the picture's own pixels, of a pixel inside each; None in models of format 1.
+    marked : Tensor, (M,) bool, or None
+        Whether a person marked something in it; else the model named it. None in models of format 1.
 
     Raises
     ------
@@ -65,9 +67,10 @@ class RetrievalBank:
     segments: Tensor
     num_classes: int
     places: Tensor | None = None
+    marked: Tensor | None = None
 
     def __post_init__(self) -> None:
-        parts = (self.prototypes, self.labels, self.pictures, self.segments, self.places)
+        parts = (self.prototypes, self.labels, self.pictures, self.segments, self.places, self.marked)
         lengths = [len(t) for t in parts if t is not None]
         if len(set(lengths)) > 1:
             raise ConfigError(
@@ -93,6 +96,7 @@ class RetrievalBank:
         num_classes: int,
         picture: int = 0,
         places: Tensor | None = None,
+        marked: Tensor | None = None,
     ) -> RetrievalBank:
         """Bank of one picture: prototypes of its segments, named by majority vote.
 
@@ -108,17 +112,21 @@ class RetrievalBank:
             Number of the picture.
         places : Tensor, (S, 2) int64, optional
             A pixel inside each segment, see :func:`central_rows`.
+        marked : Tensor, (S,) bool, optional
+            Whether a person marked something in each segment.
         """
         count = int(segments.max()) + 1 if len(segments) else 0
         units = segment_prototypes(normalize(embeddings), segments, count)
         names = majority_labels(labels, segments, count, num_classes)
         kept = (names >= 0).nonzero()[:, 0]
-        where = None if places is None else places[kept]
-        return cls(units[kept], names[kept], torch.full_like(kept, picture), kept, num_classes, where)
+        where, by_hand = (None if part is None else part[kept] for part in (places, marked))
+        return cls(
+            units[kept], names[kept], torch.full_like(kept, picture), kept, num_classes, where, by_hand
+        )
 
     @classmethod
     def join(cls, banks: Sequence[RetrievalBank]) -> RetrievalBank:
-        """One bank of several, in order; with places if all of them have theirs.
+        """One bank of several, in order; with places, and who named them, if all of them know.
 
         Raises
         ------
@@ -131,6 +139,7 @@ class RetrievalBank:
                 f"Retrieval banks with {counts} classes can't be joined.", "Use one class table."
             )
         places = [bank.places for bank in banks if bank.places is not None]
+        marked = [bank.marked for bank in banks if bank.marked is not None]
         return cls(
             torch.cat([bank.prototypes for bank in banks]),
             torch.cat([bank.labels for bank in banks]),
@@ -138,6 +147,7 @@ class RetrievalBank:
             torch.cat([bank.segments for bank in banks]),
             counts[0],
             torch.cat(places) if len(places) == len(banks) else None,
+            torch.cat(marked) if len(marked) == len(banks) else None,
         )
 
     @torch.no_grad()

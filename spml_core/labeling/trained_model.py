@@ -18,10 +18,10 @@ from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.models import Pyramid, SegmentationNetwork, build_backbone
 
-FORMAT = 2  # 2: the bank knows the places of its segments
+FORMAT = 2  # 2: the bank knows where its segments are and who named them
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "model.json"
-_BANK_PARTS = ("prototypes", "labels", "pictures", "segments", "places")
+_BANK_PARTS = ("prototypes", "labels", "pictures", "segments", "places", "marked")
 
 
 @dataclass

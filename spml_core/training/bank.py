@@ -25,7 +25,7 @@ def build_bank(
 
     Segments are the k-means cells of a picture's sampled cells, split by label and region as in training, so each is
     pure; those without a label are left out. Of each segment the place of a pixel near its middle is kept, a marked one
-    where the sample tells. Pictures after the first are left out once ``enough`` says yes.
+    if it has any. Pictures after the first are left out once ``enough`` says yes.
     """
     banks: list[RetrievalBank] = []
     for number, sample in enumerate(samples):
@@ -44,21 +44,29 @@ def build_bank(
         )
         segments = segment_batch([pixels], network.num_classes)
         labels = segments.labels[segments.own]
-        places = _places(sample, segments.own.cpu(), len(segments), network.pyramid.stride)
+        own = segments.own.cpu()
+        by_hand = sample.marked[sample.labels != IGNORE]
+        marked = torch.zeros(len(segments), dtype=torch.bool)
+        marked[own[by_hand]] = True
+        places = _places(sample, own, len(segments), network.pyramid.stride, by_hand)
         banks.append(
             RetrievalBank.from_picture(
-                segments.pixels, segments.own, labels, network.num_classes, number, places.to(labels.device)
+                segments.pixels,
+                segments.own,
+                labels,
+                network.num_classes,
+                number,
+                places.to(labels.device),
+                marked.to(labels.device),
             )
         )
     return RetrievalBank.join(banks) if banks else None
 
 
-def _places(sample: PictureSample, own: Tensor, count: int, stride: int) -> Tensor:
+def _places(sample: PictureSample, own: Tensor, count: int, stride: int, preferred: Tensor) -> Tensor:
     """A pixel (y, x) of the picture in each segment, (count, 2) int64."""
-    valid = sample.labels != IGNORE
-    cells = sample.positions[valid]
-    # A cell that isn't part of the fair draw is there for its mark.
-    chosen = cells[central_rows(cells, own, count, ~sample.drawn[valid])]
+    cells = sample.positions[sample.labels != IGNORE]
+    chosen = cells[central_rows(cells, own, count, preferred)]
     # The last row and column of cells may reach past the border: their first pixel doesn't.
     last = (torch.tensor(sample.grid) - 1) * stride
     return torch.minimum(chosen * stride + stride // 2, last)

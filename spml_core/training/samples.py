@@ -39,6 +39,8 @@ class PictureSample:
     drawn : Tensor, (n,) bool
         Whether a cell is part of the fair draw over the picture, not taken for its mark.
     tags : Tensor, (K,) bool
+    marked : Tensor, (n,) bool
+        Whether a person gave the label; others may get one from the model.
     """
 
     features: Tensor
@@ -49,6 +51,7 @@ class PictureSample:
     colors: NDArray[np.int32]
     drawn: Tensor
     tags: Tensor
+    marked: Tensor
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -118,15 +121,17 @@ def sample_picture(
         levels.append(np.stack([hierarchy.cut(r)[middle] + number * r for r in regions], axis=1))
         colors.append(bins.assign(part)[middle])
         drawn.append(fair)
+    known = torch.from_numpy(np.concatenate(codes))
     return PictureSample(
         torch.cat(features),
         torch.from_numpy(np.concatenate(positions)),
         grid,
-        torch.from_numpy(np.concatenate(codes)),
+        known,
         torch.from_numpy(np.concatenate(levels).astype(np.int64)),
         np.concatenate(colors),
         torch.from_numpy(np.concatenate(drawn)),
         torch.from_numpy(picture.tags.copy()),
+        known < num_classes,
     )
 
 

@@ -36,7 +36,7 @@ class BrushSize(QWidget):
         self.slider.setRange(0, _STEPS)
         self.slider.setPageStep(_STEPS // 10)
         self.slider.setToolTip(tip)
-        self.slider.setMinimumWidth(36)
+        self.slider.setMinimumWidth(30)
         self.slider.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.number = QSpinBox()
         self.number.setObjectName("brush_number")
@@ -46,8 +46,8 @@ class BrushSize(QWidget):
         self.number.setKeyboardTracking(False)
         self.number.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.number.setToolTip(tip)
-        # Just "500 px": napari's style asks for more, which a narrow dock hasn't got.
-        self.number.setStyleSheet("QSpinBox { min-width: 50px; }")
+        # Just room for "500 px": napari's style pads more, which a narrow dock hasn't got.
+        self.number.setStyleSheet("QSpinBox { min-width: 70px; padding: 1px 2px; }")
         there(self.number.lineEdit()).returnPressed.connect(
             self.number.clearFocus
         )  # keys are the tools' again

@@ -22,7 +22,7 @@ from spml_napari.docks.history import HistoryPanel
 from spml_napari.docks.parts import MARGIN, SPACING, note, scrolling
 from spml_napari.docks.tags import TagsPanel
 from spml_napari.docks.tool_buttons import ToolButtons
-from spml_napari.qt_types import there
+from spml_napari.qt_types import slot, there
 from spml_napari.session import Session
 from spml_napari.view_state import Tool
 
@@ -53,6 +53,8 @@ class ToolsDock(QWidget):
 
     region_count_changed = Signal(int)
     """Into how many regions a picture shall be cut, about, for the pick tool."""
+    folded = Signal()
+    """Tags or history were folded in or out: another height is needed."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,6 +75,8 @@ class ToolsDock(QWidget):
         self._lay_out()
         self.buttons.tags.toggled.connect(self._tag_fold.set_open)
         self._tag_fold.toggled.connect(self._on_tags)
+        for fold in (self._tag_fold, self.history.fold):
+            fold.toggled.connect(slot(lambda _: self.folded.emit()))
         self._regions.valueChanged.connect(self.region_count_changed)
         follow(self, {session.project_changed: self._on_project, session.tool_changed: self._on_tool})
         self._on_project()

@@ -111,3 +111,15 @@ def test_what_cannot_be_explained_is_said(model):
     old = replace(knowing, bank=replace(knowing.bank, places=None))
     with pytest.raises(ProjectError, match="earlier version"):
         explain(old, picture(0), 0, 0)
+
+
+def test_what_the_model_named_itself_explains_nothing(model):
+    pictures = [picture(seed) for seed in range(3)]
+    knowing = taught(model, pictures)
+    by_hand = knowing.bank.pictures != 1
+    marked = replace(knowing, bank=replace(knowing.bank, marked=by_hand))
+    prototype = segment_window(model, pictures[1], 40, 63).prototype_at(40, 63)
+    assert nearest_labelled(knowing, prototype, 4)[0].picture == "p1"
+    assert {segment.picture for segment in nearest_labelled(marked, prototype, 4)} == {"p0", "p2"}
+    nobody = replace(knowing, bank=replace(knowing.bank, marked=torch.zeros_like(by_hand)))
+    assert nearest_labelled(nobody, prototype, 4)[0].picture == "p1"

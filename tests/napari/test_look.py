@@ -125,9 +125,14 @@ def test_unfolded_tags_come_into_view(arrangement, qtbot):
     (area,) = areas(arrangement, "tools")
     tools = arrangement.bench.docks["tools"]
     tools.toggle_tags()
-    qtbot.waitUntil(lambda: area.verticalScrollBar().value() > 0)
-    top = tools.tags.list.mapTo(area.viewport(), QPoint(0, 0)).y()
-    assert 0 <= top < area.viewport().height() - 3 * tools.tags.list.sizeHintForRow(0)
+
+    def in_view():
+        top = tools.tags.list.mapTo(area.viewport(), QPoint(0, 0)).y()
+        return 0 <= top <= area.viewport().height() - 3 * tools.tags.list.sizeHintForRow(0)
+
+    qtbot.waitUntil(in_view)
+    tools.toggle_tags()
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)
 
 
 def test_a_closed_dock_stays_closed_when_a_project_is_opened_again(arrangement, qtbot):

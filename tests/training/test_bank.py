@@ -1,5 +1,7 @@
 """The bank's segments know where they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +53,20 @@ def test_places_stay_inside_where_the_last_cells_reach_out(samples):
             sample.colors[:1],
             torch.tensor([True]),
             sample.tags,
+            torch.tensor([True]),
         )
         places += build_bank(network, [one]).places.tolist()
     assert places == [[92, 92], [92, 22], [2, 92], [30, 34]]
+
+
+def test_the_bank_tells_marks_from_the_models_own_answers(samples):
+    network, (sample, *_) = samples
+    marked = sample.labels < network.num_classes
+    assert torch.equal(sample.marked, marked)
+    named = torch.where(marked, sample.labels, torch.zeros_like(sample.labels))
+    bank = build_bank(network, [replace(sample, labels=named)])
+    cells = {tuple(place) for place in (sample.positions[marked] * 4).tolist()}
+    for place, by_hand in zip(bank.places.tolist(), bank.marked.tolist(), strict=True):
+        corner = (place[0] // 4 * 4, place[1] // 4 * 4)
+        assert (corner in cells) == by_hand
+    assert 0 < int(bank.marked.sum()) < len(bank)

@@ -121,6 +121,7 @@ def sample(n=60, classes=2, seed=0, labelled=10) -> PictureSample:
         rng.integers(0, 4096, n).astype(np.int32),
         torch.from_numpy(rng.random(n) < 0.7),
         torch.ones(classes, dtype=torch.bool),
+        torch.from_numpy(labels < classes),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -67,15 +68,12 @@ class Desktop:
         }
         self.program: subprocess.Popen[bytes] | None = None
         for _ in range(_TRIES):
-            self._server, self.environment["DISPLAY"] = _start_server(size)
-            if (
-                subprocess.run(["xdotool", "getmouselocation"], env=self.environment, **_QUIET).returncode
-                == 0
-            ):
+            # Not -displayfd: servers that look for a free number at the same moment may take the same one.
+            self.environment["DISPLAY"] = f":{random.randrange(100, 10_000)}"
+            server = _start_server(self.environment, size)
+            if server is not None:
+                self._server = server
                 return
-            # Two servers that start at the same moment may take the same number.
-            self._server.terminate()
-            self._server.wait()
         raise AssertionError(f"no X server could be started in {_TRIES} attempts")
 
     def remember(self, **seconds: int) -> None:
@@ -228,17 +226,19 @@ class Desktop:
         return done.stdout
 
 
-def _start_server(size: tuple[int, int]) -> tuple[subprocess.Popen[bytes], str]:
-    """An X server that is ready, and its display."""
-    read, write = os.pipe()
+def _start_server(environment: dict[str, str], size: tuple[int, int]) -> subprocess.Popen[bytes] | None:
+    """An X server that is ready, or None if the number of the display is taken."""
+    screen = f"{size[0]}x{size[1]}x24"
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"],
-        pass_fds=(write,),
-        **_QUIET,
+        ["Xvfb", environment["DISPLAY"], "-screen", "0", screen, "-nolisten", "tcp"], **_QUIET
     )
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        return server, f":{pipe.readline().strip()}"
+
+    def is_ready() -> bool:
+        done = subprocess.run(["xdotool", "getmouselocation"], env=environment, **_QUIET)
+        return server.poll() is not None or done.returncode == 0
+
+    wait_for(is_ready, "an X server")
+    return server if server.poll() is None else None
 
 
 def _words(place: tuple[float, float]) -> list[str]:
