@@ -93,6 +93,9 @@ class Arrangement(QObject):
             dock = window.findChild(QDockWidget, name)
             if dock is not None:
                 dock.hide()
+        # What it says of napari's layers and their keys isn't true of our tools; the key bar has a status of its own.
+        if (bar := window.statusBar()) is not None:
+            bar.hide()
         QTimer.singleShot(0, self._dismiss_binding_notice)
         window.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
         first = self.docks[_TABS[0]]

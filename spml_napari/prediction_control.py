@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,25 +32,13 @@ from spml_napari.docks.following import follow
 from spml_napari.view_state import OverlayMode, ShownPrediction, Tool
 
 if TYPE_CHECKING:
+    from spml_napari.answers import Answers
     from spml_napari.session import Session
 
 # Stepping quickly through pictures asks for none but the last.
 _ASK_AFTER_MS = 120
 _RESTART_AFTER_MS = 1000
 _MOST_RESTARTS = 2
-
-
-class Answers(Protocol):
-    """The answering process, as :class:`spml_napari.workers.ChildProcess` is."""
-
-    received: Any
-    ended: Any
-
-    def send(self, message: object) -> None:
-        """Send a question."""
-
-    def close(self, timeout: float = 1.0) -> None:
-        """End the process."""
 
 
 class PredictionControl(QObject):

@@ -46,9 +46,8 @@ class ReasonsList(QListWidget):
         self.setResizeMode(QListWidget.ResizeMode.Adjust)
         self.setMovement(QListWidget.Movement.Static)
         self.setIconSize(QSize(_SIDE, _SIDE))
-        self.setSpacing(4)
+        self.setSpacing(_SPACING)
         self.setWordWrap(True)
-        self.setFixedHeight(2 * (_SIDE + 52))
         self.setVisible(False)
         self.itemClicked.connect(self._on_click)
         self.itemActivated.connect(self._on_click)
@@ -67,7 +66,7 @@ class ReasonsList(QListWidget):
                 continue
             info = classes.classes[reason.class_index]
             item = QListWidgetItem(f"{info.name}\n{reason.similarity:.0%} alike")
-            item.setSizeHint(QSize(_SIDE + 12, _SIDE + 48))
+            item.setSizeHint(_CELL)
             item.setToolTip(f"{info.name}, in {reason.picture}. Click to go there.")
             item.setData(Qt.ItemDataRole.UserRole, (reason.picture, reason.y, reason.x))
             self.addItem(item)
@@ -82,6 +81,19 @@ class ReasonsList(QListWidget):
                 reason,
                 done=lambda crop, g=generation, r=row, c=info.color: self._set_icon(g, r, crop, c),
             )
+
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """Fewer go into a line of a narrow dock."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as high as the lines are, two of them at most."""
+        in_line = max(1, self.width() // (_CELL.width() + 2 * _SPACING))
+        lines = min(2, max(1, -(-self.count() // in_line)))
+        self.setFixedHeight(lines * (_CELL.height() + 2 * _SPACING) + 2 * _SPACING)
 
     def _set_icon(
         self, generation: int, row: int, crop: NDArray[np.uint8] | None, color: tuple[int, int, int]

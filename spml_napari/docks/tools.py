@@ -22,7 +22,7 @@ from spml_napari.docks.history import HistoryPanel
 from spml_napari.docks.parts import MARGIN, SPACING, note, scrolling
 from spml_napari.docks.tags import TagsPanel
 from spml_napari.docks.tool_buttons import ToolButtons
-from spml_napari.qt_types import slot, there
+from spml_napari.qt_types import there
 from spml_napari.session import Session
 from spml_napari.view_state import Tool
 
@@ -76,7 +76,7 @@ class ToolsDock(QWidget):
         self.buttons.tags.toggled.connect(self._tag_fold.set_open)
         self._tag_fold.toggled.connect(self._on_tags)
         for fold in (self._tag_fold, self.history.fold):
-            fold.toggled.connect(slot(lambda _: self.folded.emit()))
+            fold.toggled.connect(self._on_fold)
         self._regions.valueChanged.connect(self.region_count_changed)
         follow(self, {session.project_changed: self._on_project, session.tool_changed: self._on_tool})
         self._on_project()
@@ -166,6 +166,10 @@ class ToolsDock(QWidget):
     def _on_tool(self) -> None:
         """Show the setting that matters: regions while they are picked, else the pen."""
         self._pen.setCurrentIndex(int(self.session.tool is Tool.PICK))
+
+    def _on_fold(self) -> None:
+        self.updateGeometry()
+        self.folded.emit()
 
     def _on_tags(self, is_open: bool) -> None:
         self.buttons.tags.setChecked(is_open)

@@ -131,6 +131,8 @@ def test_unfolded_tags_come_into_view(arrangement, qtbot):
         return 0 <= top <= area.viewport().height() - 3 * tools.tags.list.sizeHintForRow(0)
 
     qtbot.waitUntil(in_view)
+    column = arrangement.docks["tools"].height() + arrangement.docks["pictures"].height()
+    qtbot.waitUntil(lambda: arrangement.docks["tools"].height() > 0.45 * column)
     tools.toggle_tags()
     qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() == 0)
 

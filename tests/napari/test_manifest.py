@@ -113,6 +113,22 @@ def test_a_project_dropped_on_a_viewer_opens_in_its_session(
     assert opened == [small_project.path]
 
 
+def test_the_open_project_may_be_dropped_again(plugin, make_napari_viewer, session, monkeypatch):
+    from spml_napari import workbench
+
+    viewer, told = make_napari_viewer(), []
+
+    class Bench:
+        pass
+
+    Bench.session = session
+    session.reported.connect(lambda *words: told.append(words))
+    monkeypatch.setattr(workbench.Workbench, "of", lambda given: Bench)
+    project = session.project
+    assert viewer.open(str(project.path), plugin="spml-napari") == []
+    assert session.project is project and told == []
+
+
 def test_napari_need_not_ask_which_plugin_opens_a_project(plugin, small_project):
     from napari.plugins.utils import get_preferred_reader
     from napari.settings import get_settings

@@ -191,6 +191,37 @@ def test_a_narrow_dock_wraps_and_a_wide_one_puts_groups_side_by_side(session, do
     assert lines() == 2
 
 
+def test_names_are_left_out_where_four_of_them_have_no_room(dock, qtbot):
+    named = Qt.ToolButtonStyle.ToolButtonTextUnderIcon
+
+    def names():
+        return {dock.buttons.button(tool).toolButtonStyle() == named for tool in Tool}
+
+    dock.resize(300, 600)
+    qtbot.waitUntil(lambda: names() == {True})
+    line = dock.buttons.button(Tool.MOVE).height()
+    dock.resize(190, 600)
+    qtbot.waitUntil(lambda: names() == {False})
+    assert dock.buttons.button(Tool.MOVE).height() < line
+    qtbot.waitUntil(lambda: dock.buttons.height() == dock.buttons.heightForWidth(dock.buttons.width()))
+    for tool in Tool:
+        one = dock.buttons.button(tool)
+        assert TOOLS[tool].title in one.toolTip() and one.accessibleName() == TOOLS[tool].title
+        assert dock.buttons.rect().contains(one.geometry())
+    dock.resize(300, 600)
+    qtbot.waitUntil(lambda: names() == {True})
+    for button_ in (dock.buttons.button(tool) for tool in Tool):
+        button_.setText("Regionenauswahlwerkzeug")
+    qtbot.waitUntil(lambda: names() == {False})
+
+
+def test_the_setting_that_the_tool_uses_is_shown(session, dock):
+    for tool in Tool:
+        session.set_tool(tool)
+        assert dock._regions.isVisible() is (tool is Tool.PICK)
+        assert dock.brush.isVisible() is (tool is not Tool.PICK)
+
+
 def test_the_dock_scrolls_only_when_it_must(dock, qtbot):
     bar = dock.findChild(QScrollArea).verticalScrollBar()
     dock.resize(300, dock.sizeHint().height())

@@ -187,6 +187,7 @@ def test_without_a_project_only_the_welcome_dock_is_there(arrangement, project_p
     session.open(project_path)
     assert visible() == set(DOCKS) - {"welcome"}
     assert arrangement.window.windowTitle().startswith("small")
+    assert not arrangement.window.statusBar().isVisible()  # napari's; ours is in the key bar
     session.close()
     assert visible() == {"welcome"}
     assert not arrangement.window.windowTitle().startswith("small")

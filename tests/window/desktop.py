@@ -230,7 +230,9 @@ def _start_server(environment: dict[str, str], size: tuple[int, int]) -> subproc
     """An X server that is ready, or None if the number of the display is taken."""
     screen = f"{size[0]}x{size[1]}x24"
     server = subprocess.Popen(
-        ["Xvfb", environment["DISPLAY"], "-screen", "0", screen, "-nolisten", "tcp"], **_QUIET
+        # A server that begins anew when its last program ends would refuse the next one for a while.
+        ["Xvfb", environment["DISPLAY"], "-screen", "0", screen, "-nolisten", "tcp", "-noreset"],
+        **_QUIET,
     )
 
     def is_ready() -> bool:
