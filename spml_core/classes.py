@@ -15,10 +15,11 @@ from spml_core.errors import ClassError
 IGNORE = 255
 MAX_CLASSES = 254
 
-# Okabe and Ito's eight colours, told apart with any kind of colour vision, then lighter and darker relatives.
+# Okabe and Ito's colours, told apart with any kind of colour vision, then lighter and darker relatives. The first, the
+# background's, is a grey that shows on dark and on light pictures; their black comes last of the eight.
 _PALETTE = (
-    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
-    (204, 121, 167), (153, 153, 153), (136, 34, 85), (17, 119, 51), (221, 204, 119), (51, 34, 136),
+    (153, 153, 153), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+    (204, 121, 167), (0, 0, 0), (136, 34, 85), (17, 119, 51), (221, 204, 119), (51, 34, 136),
     (68, 170, 153), (170, 68, 153), (148, 203, 236),
 )  # fmt: skip
 

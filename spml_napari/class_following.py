@@ -25,3 +25,8 @@ def followed(before: ClassTable, after: ClassTable) -> dict[int, int]:
     if len(after) == len(before):
         found |= {old: old for old in range(len(before)) if old not in found}
     return found
+
+
+def background_of(classes: ClassTable) -> frozenset[int]:
+    """The class called background, if there is one: an overlay over all the rest would hide the picture."""
+    return frozenset(i for i, name in enumerate(classes.names) if name.strip().lower() == "background")

@@ -368,7 +368,7 @@ class PredictionControl(QObject):
             self.session.report(error)
             return False
         if labels is None:
-            self.session.report_text("info", "There is no prediction of this picture yet: press Train first.")
+            self.session.report_text("info", "There is no prediction of this picture yet: train first.")
             return False
         return self.session.accept(np.ascontiguousarray(labels), class_index)
 

@@ -5,7 +5,7 @@ All changes of a project go through here, so that they are on the disk, can be u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from spml_core.annotations import Mark, Patch, Tag, classes_of
+from spml_core.annotations import Mark, Patch, Tag
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.project import HistoryEntry, PictureRecord, Project
 from spml_napari.accepting import accepted_patch
-from spml_napari.class_following import followed
+from spml_napari.class_following import background_of, followed
 from spml_napari.view_state import MAX_BRUSH, OverlayView, ShownPrediction, Tool, display_shrink
 
 Level = Literal["info", "warning", "error"]
@@ -99,7 +99,10 @@ class Session:
         old = self.project
         self.project = project
         self.picture, self.prediction, self.class_index = None, None, 0
-        shown, self.overlay = self.overlay, replace(self.overlay, hidden=frozenset(), compared_run=None)
+        shown, self.overlay = (
+            self.overlay,
+            replace(self.overlay, hidden=background_of(project.classes), compared_run=None),
+        )
         if old is not None:
             old.close()
         self.project_changed.emit()
@@ -394,12 +397,3 @@ class Session:
         except SpmlError as error:
             self.report(error)
             return None
-
-
-def counts_by_class(marks: Mapping[int, Mark], num_classes: int) -> list[int]:
-    """How many of these marks speak of each class."""
-    counts = [0] * num_classes
-    for mark in marks.values():
-        for index in classes_of(mark):
-            counts[index] += 1
-    return counts

@@ -344,11 +344,10 @@ class TrainingControl(QObject):
     def _on_trained(self, message: Trained) -> None:
         self._conclude("stopped" if message.stopped else "finished")
         score = message.held_back_score
-        known = "" if score is None else f" Held-back score: {score:.0%}."
-        self.session.report_text(
-            "info",
-            f"Training {'was stopped' if message.stopped else 'is finished'}, its model is current.{known}",
-        )
+        verb = "Stopped" if message.stopped else "Trained"
+        known = "." if score is None else f": {score:.0%} on held-back marks."
+        # Short: a notice shows one line.
+        self.session.report_text("info", f"{verb}{known}")
         self._tell_end(score)
 
     def _on_death(self, code: int) -> None:

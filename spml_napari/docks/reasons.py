@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap
+from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from spml_core.engine.background.messages import Reason, Reasons
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from spml_napari.session import Session
 
 _SIDE = 80
+_CELL = QSize(_SIDE + 12, _SIDE + 48)
+_SPACING = 4
 _CROP = 120
 
 

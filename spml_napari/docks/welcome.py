@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spml_napari.session import Session
 
 _FIRST_TIME = (
-    "Draw on a few pictures, press Train, and correct what the model gets wrong: it learns from every mark."
+    "Draw on a few pictures, press Start, and correct what the model gets wrong: it learns from every mark."
     " A sample shows it in five minutes."
 )
 
@@ -143,7 +143,7 @@ class WelcomeDock(QWidget):
         self.sample.setEnabled(True)
         if self._open(path):
             self._session.report_text(
-                "info", f"The sample project is in {path}. Press Train to see it learn."
+                "info", f"The sample project is in {path}. Press Start to see it learn."
             )
 
     def _sample_failed(self, error: Exception) -> None:

@@ -236,11 +236,13 @@ def test_dropping_a_class_where_it_is_makes_no_step(session, dock):
 
 
 def test_an_eye_hides_and_shows_its_class_and_leaves_the_current_one(session, dock, qtbot):
+    assert session.overlay.hidden == {0}, "the background doesn't cover the picture unless asked"
     click(qtbot, dock, 1, Column.VISIBLE)
-    assert session.overlay.hidden == {1} and session.class_index == 0
+    assert session.overlay.hidden == {0, 1} and session.class_index == 0
     shown = dock.model.index(1, Column.VISIBLE).data(Qt.ItemDataRole.CheckStateRole)
     assert Qt.CheckState(shown) == Qt.CheckState.Unchecked
     click(qtbot, dock, 1, Column.VISIBLE)
+    click(qtbot, dock, 0, Column.VISIBLE)
     assert session.overlay.hidden == frozenset()
 
 

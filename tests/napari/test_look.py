@@ -19,10 +19,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from spml_core.engine.background.messages import Reason, Reasons
 from spml_napari import app, workbench
 from spml_napari.app import Arrangement
 from spml_napari.docks.primary_button import PrimaryButton
 from spml_napari.docks.probability_bars import ProbabilityBars
+from spml_napari.docks.reasons import ReasonsList
 from spml_napari.view_state import ShownPrediction, Tool
 from spml_napari.workbench import DOCKS, Workbench
 
@@ -235,3 +237,19 @@ def test_the_primary_button_stands_out_in_both_themes(qtbot):
         assert np.abs(back(button) - seen[-1]).max() > 20
         button.setEnabled(True)
     assert np.abs(seen[0] - seen[1]).max() > 20
+
+
+@pytest.mark.parametrize("width", [180, 290])
+def test_reasons_take_no_more_room_than_they_need(session, width, qtbot):
+    shown = ReasonsList(session, lambda *_, **__: None)
+    qtbot.addWidget(shown)
+    shown.show()
+    heights = []
+    for count in (1, 2, 9):
+        found = tuple(Reason("first", 5.0, 5.0, 1, 0.9) for _ in range(count))
+        shown.show_reasons(Reasons(1, 1, 5.0, 5.0, found))
+        shown.resize(width, shown.height())
+        QApplication.processEvents()
+        heights.append(shown.height())
+    wide = width == 290
+    assert (heights[0] == heights[1]) is wide and heights[2] > heights[0]

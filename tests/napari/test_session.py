@@ -7,7 +7,7 @@ import pytest
 from spml_core.annotations import Box, Erasure, Patch, Point, Scribble, Tag
 from spml_core.classes import ClassTable
 from spml_core.project import Project
-from spml_napari.session import Session, counts_by_class
+from spml_napari.session import Session
 from spml_napari.view_state import ShownPrediction, Tool
 
 SIGNALS = (
@@ -277,11 +277,6 @@ def test_what_can_not_be_accepted_is_reported(session, listener, labels, class_i
     assert not session.accept(labels, class_index)
     assert listener.values("reported")[0][0] == level
     assert session.marks() == before
-
-
-def test_counts_by_class():
-    marks = {1: Tag(0), 2: Patch(0, 0, np.array([[0, 2]], np.uint8)), 3: Erasure(((0, 0),), 1)}
-    assert counts_by_class(marks, 3) == [2, 0, 1]
 
 
 # Tools and view -------------------------------------------------------------------------------------

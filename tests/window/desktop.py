@@ -68,7 +68,6 @@ class Desktop:
         }
         self.program: subprocess.Popen[bytes] | None = None
         for _ in range(_TRIES):
-            # Not -displayfd: servers that look for a free number at the same moment may take the same one.
             self.environment["DISPLAY"] = f":{random.randrange(100, 10_000)}"
             server = _start_server(self.environment, size)
             if server is not None:
