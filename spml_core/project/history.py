@@ -105,7 +105,8 @@ def latest_event(database: Database) -> int:
 def latest_steps(database: Database, count: int) -> tuple[HistoryEntry, ...]:
     """Return the last ``count`` steps that are done or can be redone, oldest first; undo and redo are no steps."""
     events = database.rows(
-        "SELECT event FROM event_state WHERE state IN ('done', 'undone') ORDER BY event DESC LIMIT ?", (count,)
+        "SELECT event FROM event_state WHERE state IN ('done', 'undone') ORDER BY event DESC LIMIT ?",
+        (count,),
     )
     found = [_load(database, event) for (event,) in reversed(events)]
     return tuple(entry for entry in found if entry is not None)

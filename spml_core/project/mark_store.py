@@ -105,22 +105,30 @@ def change_marks(
     return tuple(added)
 
 
-def load_marks(database: Database, classes: LoadedClasses, picture: int) -> dict[int, Mark]:
-    """Return the shown marks of a picture by id, in the order they were made."""
-    where = "WHERE picture = ? AND active = 1"
+def load_marks(
+    database: Database, classes: LoadedClasses, picture: int, known: Mapping[int, Mark]
+) -> dict[int, Mark]:
+    """Return the shown marks of a picture by id, in the order they were made.
+
+    ``known`` are some of them with these classes: a mark never changes, so they aren't read again.
+    """
     with database.snapshot():
-        payloads = database.rows(f"SELECT id, payload FROM marks {where} ORDER BY id", (picture,))
-        spoken_of = database.rows(
-            f"SELECT mark, rank, class FROM mark_classes JOIN marks ON id = mark {where}", (picture,)
-        )
+        shown = database.rows("SELECT id FROM marks WHERE picture = ? AND active = 1 ORDER BY id", (picture,))
+        keys = [key for (key,) in shown]
+        fresh = (json.dumps([key for key in keys if key not in known]),)
+        some = "IN (SELECT value FROM json_each(?))"
+        payloads = database.rows(f"SELECT id, payload FROM marks WHERE id {some}", fresh)
+        spoken_of = database.rows(f"SELECT mark, rank, class FROM mark_classes WHERE mark {some}", fresh)
     ranks: dict[int, dict[int, int]] = {}
     for key, rank, number in spoken_of:
         ranks.setdefault(key, {})[rank] = classes.codes.get(number, UNTOUCHED)
-    return {
+    read = {
         key: with_classes(mark_from_json(payload), ranks.get(key, {}))
         for key, payload in payloads
         if key not in ranks or any(code != UNTOUCHED for code in ranks[key].values())
     }
+    found = {**known, **read}
+    return {key: found[key] for key in keys if key in found}
 
 
 def states(database: Database, classes: LoadedClasses) -> dict[int, PictureState]:

@@ -85,12 +85,16 @@ class Marking(Opened):
     def marks(self, picture_id: int) -> dict[int, Mark]:
         """Return marks of a picture by id, in the order they were made.
 
-        Those asked for last are kept until something happens: after a stroke several listeners ask for the same.
+        Those asked for last are kept: after a stroke several listeners ask for the same, and it is the only new one.
         """
         state = (picture_id, history.latest_event(self._database), self._classes)
         if self._kept_for != state:
+            same = self._kept_for is not None and self._kept_for[::2] == state[::2]
+            known = self._kept if same else {}
+            # First forget: what is kept must not be taken for that of another state if reading fails.
+            self._kept_for, self._kept = None, {}
+            self._kept = mark_store.load_marks(self._database, self._classes, picture_id, known)
             self._kept_for = state
-            self._kept = mark_store.load_marks(self._database, self._classes, picture_id)
         return dict(self._kept)
 
     def marked_pictures(self) -> tuple[PictureRecord, ...]:

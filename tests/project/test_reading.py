@@ -156,3 +156,27 @@ def test_marks_of_an_unknown_class_are_refused_after_the_class_is_gone(project):
     project.delete_class(2)
     with pytest.raises(MarkError, match="class index 2; the project has 2"):
         project.add_marks({1: [Tag(2)]}, "")
+
+
+def test_only_marks_that_are_new_are_read_again(project, monkeypatch):
+    from spml_core.project import mark_store
+
+    read = []
+    decode = mark_store.mark_from_json
+    monkeypatch.setattr(mark_store, "mark_from_json", lambda text: read.append(text) or decode(text))
+    project.add_marks({1: [Point(0, 1, i % 5) for i in range(20)]}, "many")
+    assert len(project.marks(1)) == 20
+    assert len(read) == 20
+    project.add_marks({1: [Point(1, 2, 2)]}, "one")
+    project.remove_marks([next(iter(project.marks(1)))], "one gone")
+    shown = project.marks(1)
+    assert len(read) == 21
+    project.undo()  # the one that was gone comes back, at its place
+    assert len(project.marks(1)) == 21
+    assert len(read) == 22
+    project.redo()
+    assert project.marks(1) == shown
+    project.rename_class(0, "another")  # what marks speak of may have changed: all are read
+    assert project.marks(1) == shown
+    with Project.open(project.path, write=False) as reader:
+        assert reader.marks(1) == shown
