@@ -22,7 +22,7 @@ from spml_core.images import Picture
 from spml_core.io import read_index_png, read_masks, read_points, read_scribbles
 from spml_core.labeling.inference import label_picture
 from spml_core.metrics import ConfusionMatrix
-from spml_core.training import TrainingPicture, TrainingSet, preparation, train
+from spml_core.training import TrainingPicture, TrainingSet, reading, train
 
 SPLITS = {"ccp_parts": (30, 40), "camvid_stills": (40, 40), "dsb2018_nuclei": (15, 60)}
 OFF = {
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    sample_picture = preparation.sample_picture
+    sample_picture = reading.sample_picture
     for dataset in options.datasets:
         for marks in options.marks:
             counts = SPLITS.get(dataset.name, (30, 40))
@@ -104,7 +104,7 @@ def main() -> None:
                     cache[picture.name] = sample_picture(network, picture, **kwargs)
                 return cache[picture.name]
 
-            preparation.sample_picture = cached
+            reading.sample_picture = cached
             for name in options.variants:
                 changes = {"steps": options.steps, "seed": options.seed, "max_seconds": 1e6} | VARIANTS[name]
                 events = train(training_set, TrainConfig().changed(**changes))
