@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 from spml_core.classes import ClassTable
 from spml_napari.layers.colors import label_colormap
 from spml_napari.layers.geometry import NOWHERE, Window, shrunken_shape, to_raster
-from spml_napari.layers.raster_layer import raster_layer, show_part, show_raster
+from spml_napari.layers.raster_layer import put, raster_layer, show_part, show_raster
 
 
 class PointerLayer:
-    """A raster over the picture that shows one thing at a time and belongs to no mark."""
+    """A raster over the picture that shows one thing at a time and belongs to no mark.
+
+    It is hidden while it is empty: the screen needs as long for a layer without content as for any other.
+    """
 
     def __init__(self, classes: ClassTable) -> None:
         self.layer: Labels = raster_layer("Pointer", label_colormap(classes), opacity=0.7)
+        self.layer.visible = False
         self._shrink = 1
         self._shown = NOWHERE
 
@@ -28,6 +32,7 @@ class PointerLayer:
             return
         self._shrink = shrink
         self._shown = NOWHERE
+        put(self.layer, visible=False)
         show_raster(self.layer, np.zeros(shape, np.uint8), shrink)
 
     def recolor(self, classes: ClassTable) -> None:
@@ -36,9 +41,7 @@ class PointerLayer:
 
     def clear(self) -> None:
         """Show nothing."""
-        self._blank()
-        show_part(self.layer, self._shown)
-        self._shown = NOWHERE
+        self._send(self._blank(), NOWHERE)
 
     def show_mask(self, mask: NDArray[np.bool_], window: Window, class_index: int) -> None:
         """Show pixels in the colour of a class.
@@ -81,4 +84,6 @@ class PointerLayer:
 
     def _send(self, before: Window, window: Window) -> None:
         self._shown = window
-        show_part(self.layer, before.joined(window))
+        if self.layer.visible and not window.is_empty:
+            show_part(self.layer, before.joined(window))
+        put(self.layer, visible=not window.is_empty)

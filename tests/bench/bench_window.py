@@ -4,8 +4,9 @@
     python tests/bench/bench_window.py [--sample people] [--seconds 20] [--stacks]
 
 Prints a line per figure with its target, and the load of the machine, which the figures suffer from. Of the event
-loop's gaps it prints besides how much of them the window computed itself: the rest it waited for a processor. With
---stacks also what it was doing in the longest gaps.
+loop's gaps it prints besides how much of them the window computed itself: the rest it waited for a processor, or for
+the software that stands in for a graphics card, which needs most of a frame's time. With --stacks also what the window
+was doing in the longest gaps.
 """
 
 from __future__ import annotations
@@ -104,26 +105,32 @@ def turn_pictures(window: ProjectWindow) -> None:
     tell("switch to a cached picture, longest", max(waits[3:]), None)
 
 
-def draw_while_training(window: ProjectWindow, seconds: float) -> None:
+def draw(
+    window: ProjectWindow, seconds: float, when: str, targets: tuple[float | None, float | None]
+) -> float:
+    """Draw for so long and tell of the event loop meanwhile; the moment of the beginning."""
     desktop = window.desktop
-    desktop.key("s", "2")
     begin = time.monotonic()
-    hand = desktop.hand(circles(seconds), pause=0.012)
-    hand.wait()
+    desktop.hand(circles(seconds), pause=0.012).wait()
     end = time.monotonic()
-    time.sleep(5)
+    time.sleep(1)
     gaps = gaps_between(desktop, begin, end) * 1000
-    for word, value, target in (
-        ("median", np.median(gaps[:, 0]), None),
-        ("95 %", np.percentile(gaps[:, 0], 95), 50),
-        ("longest", gaps[:, 0].max(), 200),
-    ):
-        tell(f"event loop gap, training and drawing, {word}", float(value), target)
+    tell(f"event loop gap, {when}, median", float(np.median(gaps[:, 0])), None)
+    tell(f"event loop gap, {when}, 95 %", float(np.percentile(gaps[:, 0], 95)), targets[0])
+    tell(f"event loop gap, {when}, longest", float(gaps[:, 0].max()), targets[1])
     tell("   computed by the window in a gap, 95 %", float(np.percentile(gaps[:, 1], 95)), None)
     tell("   computed by the window in a gap, longest", float(gaps[:, 1].max()), None)
-    print(f"   {len(gaps)} gaps; the window computed {gaps[:, 1].sum() / gaps[:, 0].sum():.0%} of the time")
-    frames = [m for m in desktop.moments("frame") if begin < m < end]
-    print(f"   {len(frames) / (end - begin):.0f} frames a second")
+    share = gaps[:, 1].sum() / gaps[:, 0].sum()
+    frames = sum(begin < moment < end for moment in desktop.moments("frame"))
+    rate = frames / (end - begin)
+    print(f"   {len(gaps)} gaps, {rate:.0f} frames a second; the window computed {share:.0%} of the time")
+    return begin
+
+
+def draw_while_training(window: ProjectWindow, seconds: float) -> None:
+    desktop = window.desktop
+    begin = draw(window, seconds, "training and drawing", (50, 200))
+    time.sleep(4)
     saved = after_each(desktop, "release", "saved", since=begin)
     tell("stroke end to mark on the disk, median", float(np.median(saved)), None)
     tell("stroke end to mark on the disk, longest", float(saved.max()), None)
@@ -189,6 +196,8 @@ def main() -> None:
         desktop.remember(quick=BUDGET)
         window = start(desktop, project, "--stacks")
         turn_pictures(window)
+        desktop.key("s", "2")
+        draw(window, arguments.seconds / 2, "drawing alone", (None, None))
         begin_training(window)
         time.sleep(3)
         draw_while_training(window, arguments.seconds)
