@@ -150,6 +150,27 @@ class RetrievalBank:
             torch.cat(marked) if len(marked) == len(banks) else None,
         )
 
+    def renamed(self, codes: Tensor, num_classes: int) -> RetrievalBank:
+        """The same segments under other label codes; those whose class is gone are left out.
+
+        Parameters
+        ----------
+        codes : Tensor, (K,) int64
+            New code of each class; ``num_classes`` or more if it is gone.
+        num_classes : int
+        """
+        labels = codes.to(self.labels.device)[self.labels]
+        kept = labels < num_classes
+        return RetrievalBank(
+            self.prototypes[kept],
+            labels[kept],
+            self.pictures[kept],
+            self.segments[kept],
+            num_classes,
+            None if self.places is None else self.places[kept],
+            None if self.marked is None else self.marked[kept],
+        )
+
     @torch.no_grad()
     def query(self, prototypes: Tensor, k: int = 20) -> Retrieval:
         """Nearest entries of each of S unit vectors, and what they vote for.

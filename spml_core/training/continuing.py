@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -104,15 +104,5 @@ def earlier_bank(
     bank = earlier.model.bank
     if bank is None or bank.prototypes.shape[1] != network.embedding.out_features:
         return None, ()
-    codes = torch.from_numpy(earlier.codes.astype(np.int64)).to(bank.labels.device)[bank.labels]
-    kept = codes < network.num_classes
-    mapped = replace(
-        bank,
-        prototypes=bank.prototypes[kept],
-        labels=codes[kept],
-        pictures=bank.pictures[kept],
-        segments=bank.segments[kept],
-        places=None if bank.places is None else bank.places[kept],
-        num_classes=network.num_classes,
-    )
-    return mapped, earlier.model.bank_pictures
+    codes = torch.from_numpy(earlier.codes.astype(np.int64))
+    return bank.renamed(codes, network.num_classes), earlier.model.bank_pictures

@@ -119,3 +119,25 @@ def test_central_rows_equal_the_loop() -> None:
         middle = positions[mine].double().mean(0)
         distances = [float((positions[i] - middle).square().sum()) for i in mine]
         assert int(rows[segment]) == mine[distances.index(min(distances))]
+
+
+def test_a_renamed_bank_keeps_every_part_of_the_segments_that_stay():
+    rows = torch.arange(4)
+    bank = RetrievalBank(
+        torch.eye(4),
+        torch.tensor([0, 1, 2, 1]),
+        rows,
+        rows + 10,
+        3,
+        torch.stack([rows, rows + 1], 1),
+        rows > 0,
+    )
+    renamed = bank.renamed(torch.tensor([1, 2, 0]), 2)
+    assert renamed.labels.tolist() == [1, 0] and renamed.num_classes == 2
+    assert torch.equal(renamed.prototypes, torch.eye(4)[[0, 2]])
+    assert renamed.pictures.tolist() == [0, 2] and renamed.segments.tolist() == [10, 12]
+    assert renamed.places.tolist() == [[0, 1], [2, 3]] and renamed.marked.tolist() == [False, True]
+    plain = RetrievalBank(torch.eye(4), torch.tensor([0, 1, 2, 1]), rows, rows, 3).renamed(
+        torch.tensor([0, 3, 1]), 2
+    )
+    assert plain.places is None and plain.marked is None and len(plain) == 2
