@@ -29,6 +29,7 @@ from spml_core.engine.ranking import next_to_mark
 from spml_core.errors import SpmlError
 from spml_core.project import Run
 from spml_napari.docks.following import follow
+from spml_napari.run_summaries import has_model
 from spml_napari.view_state import OverlayMode, ShownPrediction, Tool
 
 if TYPE_CHECKING:
@@ -180,9 +181,7 @@ class PredictionControl(QObject):
         if project is None or current is None:
             return None
         chosen = self.session.overlay.compared_run
-        others = [
-            run for run in project.runs() if run.id != current.id and (run.folder / "model.json").exists()
-        ]
+        others = [run for run in project.runs() if run.id != current.id and has_model(run)]
         if chosen is not None:
             return next((run for run in others if run.id == chosen), None)
         before = [run for run in others if run.id < current.id]
@@ -261,7 +260,7 @@ class PredictionControl(QObject):
 
     def _predict_all(self) -> None:
         run, picture = self.current_run(), self.session.picture
-        if run is not None and (run.folder / "model.json").exists():
+        if run is not None and has_model(run):
             self._send("all", PredictAll, run.id, None if picture is None else picture.id)
 
     def pause_predicting(self) -> None:

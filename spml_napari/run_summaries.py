@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from spml_core.engine.run_control import MODEL_FILE
 from spml_core.errors import SpmlError
 from spml_core.project import Run
 
-MODEL_FILE = "model.json"
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
 # Steps are a line of some 250 bytes each; the last one and the line of the end are in here.

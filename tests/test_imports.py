@@ -19,6 +19,7 @@ FLOORS = {
     "config": 0,
     "cores": 0,
     "devices": 0,
+    "generators": 0,
     "images": 1,
     "annotations": 1,
     "metrics": 1,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
 from spml_core.errors import TrainingError
+from spml_core.generators import run_to_end
 from spml_core.labeling.inference import ArrayPixels, label_picture
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.training import Event, TrainingSet, train
-
-_Result = TypeVar("_Result")
 
 
 class Segmenter:
@@ -105,13 +103,3 @@ class Segmenter:
         segmenter = cls(model.config)
         segmenter.model_ = model
         return segmenter
-
-
-def run_to_end(events: Generator[Event, None, _Result], on_event: Callable[[Event], None]) -> _Result:
-    """Run a generator of events to its end, handing each event on; gives what it returns."""
-    while True:
-        try:
-            on_event(next(events))
-        except StopIteration as end:
-            result: _Result = end.value
-            return result

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.generators import run_to_end
 from spml_core.labeling.colors import softmax
 from spml_core.labeling.refinement import (
     HierarchyBuilder,
@@ -22,7 +23,6 @@ from spml_core.labeling.trained_model import TrainedModel
 from spml_core.models import Window
 
 DEFAULT = Inference()
-_Result = TypeVar("_Result")
 
 
 class Pixels(Protocol):
@@ -190,19 +190,9 @@ def label_windows(
     probabilities : bool
         Whether to give the probabilities too.
     """
-    for part in run_through(first_look(model, pixels, inference)).windows():
+    for part in run_to_end(first_look(model, pixels, inference)).windows():
         dense = softmax(part.scores).astype(np.float32) if probabilities else None
         yield LabelledWindow(part.where, part.labels, dense)
-
-
-def run_through(steps: Generator[object, None, _Result]) -> _Result:
-    """What a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: _Result = end.value
-            return result
 
 
 def label_picture(

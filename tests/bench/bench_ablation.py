@@ -18,6 +18,7 @@ from pathlib import Path
 from spml_core.annotations import rasterize
 from spml_core.classes import ClassTable
 from spml_core.config import TrainConfig
+from spml_core.generators import run_to_end
 from spml_core.images import Picture
 from spml_core.io import read_index_png, read_masks, read_points, read_scribbles
 from spml_core.labeling.inference import label_picture
@@ -107,13 +108,7 @@ def main() -> None:
             reading.sample_picture = cached
             for name in options.variants:
                 changes = {"steps": options.steps, "seed": options.seed, "max_seconds": 1e6} | VARIANTS[name]
-                events = train(training_set, TrainConfig().changed(**changes))
-                while True:
-                    try:
-                        next(events)
-                    except StopIteration as end:
-                        model = end.value
-                        break
+                model = run_to_end(train(training_set, TrainConfig().changed(**changes)))
                 row = {"dataset": dataset.name, "marks": marks, "variant": name, "steps": changes["steps"]}
                 row |= {
                     "color_strength": model.refinement.color_strength,

@@ -4,8 +4,9 @@ import torch
 
 from spml_core.config import TrainConfig
 from spml_core.errors import ConfigError
+from spml_core.generators import run_to_end
 from spml_core.labeling.class_codes import normalised_entropy
-from spml_core.labeling.inference import ArrayPixels, label_picture, run_through
+from spml_core.labeling.inference import ArrayPixels, label_picture
 from spml_core.labeling.picture_prediction import described_prediction, shorten, shrunk_prediction
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.trained_model import TrainedModel, build_network
@@ -42,7 +43,7 @@ def test_shrunk_prediction_is_the_prediction_at_some_pixels(model, pyramid, shri
     picture = pixels()
     labels, probabilities = label_picture(model, picture, probabilities=True)
     rows, columns = (np.minimum(np.arange(0, n, shrink) + shrink // 2, n - 1) for n in labels.shape)
-    small = run_through(shrunk_prediction(model, picture, shrink, SAME, 3))
+    small = run_to_end(shrunk_prediction(model, picture, shrink, SAME, 3))
     assert small.labels.shape == (-(-75 // shrink), -(-90 // shrink))
     assert (small.labels == labels[np.ix_(rows, columns)]).all()
     expected = probabilities[:, rows][:, :, columns]
@@ -55,8 +56,8 @@ def test_shrunk_prediction_speaks_of_todays_classes(model):
     """Class 0 was deleted, 1 and 2 have changed places and a new class stands between."""
     codes = np.full(256, 3, np.uint8)
     codes[1], codes[2], codes[255] = 2, 0, 255
-    before = run_through(shrunk_prediction(model, pixels(), 2, SAME, 3))
-    after = run_through(shrunk_prediction(model, pixels(), 2, codes, 3))
+    before = run_to_end(shrunk_prediction(model, pixels(), 2, SAME, 3))
+    after = run_to_end(shrunk_prediction(model, pixels(), 2, codes, 3))
     assert len(np.unique(before.labels)) > 1
     assert (after.labels == codes[before.labels]).all()
     assert (after.probabilities[0] == before.probabilities[2]).all()
@@ -68,7 +69,7 @@ def test_shrunk_prediction_speaks_of_todays_classes(model):
 def test_classes_that_became_one_are_no_doubt(model):
     codes = np.full(256, 1, np.uint8)
     codes[:3] = 0
-    merged = run_through(shrunk_prediction(model, pixels(), 2, codes, 1))
+    merged = run_to_end(shrunk_prediction(model, pixels(), 2, codes, 1))
     assert (
         (merged.labels == 0).all() and (merged.probabilities == 255).all() and (merged.uncertainty == 0).all()
     )
@@ -76,13 +77,13 @@ def test_classes_that_became_one_are_no_doubt(model):
 
 def test_nothing_is_shrunk_below_its_size(model):
     with pytest.raises(ConfigError, match="0 times"):
-        run_through(shrunk_prediction(model, pixels(), 0, SAME, 3))
+        run_to_end(shrunk_prediction(model, pixels(), 0, SAME, 3))
 
 
 def test_described_prediction_has_the_labels_and_their_figures(model, pyramid):
     picture = pixels()
     labels, probabilities = label_picture(model, picture, probabilities=True)
-    found = run_through(described_prediction(model, picture))
+    found = run_to_end(described_prediction(model, picture))
     assert (found.labels == labels).mean() > 0.99  # by way of the embedding: the same but for rounding
     assert np.allclose(found.shares, [(found.labels == c).mean() for c in range(3)])
     entropy = normalised_entropy(probabilities.transpose(1, 2, 0), 3)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from spml_core.config import TrainConfig
+from spml_core.generators import run_to_end
 from spml_core.training import TrainingSet, train
 
 UNLABELED = 3
@@ -29,12 +30,8 @@ def run():
 
     def to_the_end(training_set, config=TINY, folder=None, **kwargs):
         events = []
-        generator = train(training_set, config, folder, **kwargs)
-        while True:
-            try:
-                events.append(next(generator))
-            except StopIteration as end:
-                return events, end.value
+        model = run_to_end(train(training_set, config, folder, **kwargs), events.append)
+        return events, model
 
     return to_the_end
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spml_core.errors import TrainingError
+from spml_core.generators import run_to_end
 from spml_core.labeling.inference import ArrayPixels, label_picture
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.training import Finished, StageProgress, StepDone, TrainingSet, train
@@ -268,12 +269,8 @@ def at_step(number, seen, pictures):
 def follow(training_set, config, number, pictures, folder=None, **kwargs):
     seen = []
     supervision = Supervision(changed=at_step(number, seen, pictures))
-    generator = train(training_set, config, folder, supervision=supervision, **kwargs)
-    while True:
-        try:
-            seen.append(next(generator))
-        except StopIteration as end:
-            return seen, end.value
+    model = run_to_end(train(training_set, config, folder, supervision=supervision, **kwargs), seen.append)
+    return seen, model
 
 
 def test_marks_that_change_meanwhile_are_learned_before_the_next_step(blob_set, tiny, swapped):

@@ -7,6 +7,7 @@ import torch
 
 from spml_core.config import TrainConfig
 from spml_core.errors import TrainingError
+from spml_core.generators import run_to_end
 from spml_core.labeling.inference import ArrayPixels, label_picture
 from spml_core.labeling.scoring import Inference
 from spml_core.labeling.trained_model import TrainedModel
@@ -28,12 +29,8 @@ TINY = TrainConfig(
 
 def run(training_set, config=TINY, folder=None, **kwargs):
     events = []
-    generator = train(training_set, config, folder, **kwargs)
-    while True:
-        try:
-            events.append(next(generator))
-        except StopIteration as end:
-            return events, end.value
+    model = run_to_end(train(training_set, config, folder, **kwargs), events.append)
+    return events, model
 
 
 def losses(events):
