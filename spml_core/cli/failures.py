@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import time
-import traceback
 from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
 
-from spml_core import __version__
 from spml_core.errors import SpmlError
 
 USER_ERROR = 2
@@ -78,12 +75,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _log(error: BaseException) -> str:
-    from spml_core.engine.state_folder import state_folder
+    from spml_core.engine.bug_log import log_bug
 
-    path = state_folder() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    text = "".join(traceback.format_exception(error))
-    try:
-        path.write_text(f"spml {__version__}\n{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
-    except OSError as trouble:
-        return f"Its traceback couldn't be written to {path}: {trouble.strerror}."
+    path, trouble = log_bug(error, " ".join(sys.argv))
+    if trouble is not None:
+        return f"Its traceback couldn't be written to {path}: {trouble}."
     return f"Please report it with the traceback in {path}."

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
-import traceback
-
-from spml_core import __version__
 from spml_core.engine.background.messages import Failed
-from spml_core.engine.state_folder import state_folder
+from spml_core.engine.bug_log import log_bug
 from spml_core.errors import SpmlError
 
 _LONGEST = 200
@@ -30,10 +25,7 @@ def training_failure(error: Exception) -> Failed:
 
 
 def _log(error: Exception) -> str:
-    path = state_folder() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    text = "".join(traceback.format_exception(error))
-    try:
-        path.write_text(f"spml {__version__}\ntraining process\n\n{text}", encoding="utf-8")
-    except OSError as trouble:
-        return f"Report it. Its traceback couldn't be written to {path}: {trouble.strerror}."
+    path, trouble = log_bug(error, "training process")
+    if trouble is not None:
+        return f"Report it. Its traceback couldn't be written to {path}: {trouble}."
     return f"Report it with the traceback in {path}."
