@@ -1,5 +1,6 @@
 """Marks that a person makes, their exact JSON form, and the weak label maps painted from them."""
 
+from spml_core.annotations.coarse import CoarseMarks
 from spml_core.annotations.codec import FORMAT_VERSION, mark_from_json, mark_to_json
 from spml_core.annotations.marks import (
     ACCEPTANCES,
@@ -7,6 +8,7 @@ from spml_core.annotations.marks import (
     Acceptance,
     Box,
     Erasure,
+    KeyPoint,
     Mark,
     Patch,
     Point,
@@ -23,7 +25,9 @@ __all__ = [
     "UNTOUCHED",
     "Acceptance",
     "Box",
+    "CoarseMarks",
     "Erasure",
+    "KeyPoint",
     "Mark",
     "Patch",
     "Point",

@@ -20,6 +20,7 @@ from spml_core.annotations.marks import (
     ACCEPTANCES,
     Box,
     Erasure,
+    KeyPoint,
     Mark,
     Patch,
     Path2D,
@@ -49,8 +50,10 @@ def mark_to_json(mark: Mark) -> str:
         case Box():
             fields |= {"class": mark.class_index}
             fields |= {"top": mark.top, "left": mark.left, "bottom": mark.bottom, "right": mark.right}
+        case KeyPoint():
+            fields |= {"class": mark.class_index, "y": mark.y, "x": mark.x, "size": mark.size}
         case Tag():
-            fields |= {"class": mark.class_index}
+            fields |= {"class": mark.class_index} | ({} if mark.complete else {"complete": False})
         case Patch():
             height, width = mark.labels.shape
             packed = base64.b64encode(zlib.compress(mark.labels.tobytes(), _LEVEL)).decode("ascii")
@@ -105,6 +108,13 @@ def _number(fields: dict[str, Any], name: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     raise _wrong(fields, name, "a number")
+
+
+def _truth(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name, True)
+    if isinstance(value, bool):
+        return value
+    raise _wrong(fields, name, "true or false")
 
 
 def _line(fields: dict[str, Any]) -> Path2D:
@@ -162,7 +172,10 @@ _READERS: dict[str, Callable[[dict[str, Any]], Mark]] = {
     "box": lambda f: Box(
         _integer(f, "class"), _number(f, "top"), _number(f, "left"), _number(f, "bottom"), _number(f, "right")
     ),
-    "tag": lambda f: Tag(_integer(f, "class")),
+    "keypoint": lambda f: KeyPoint(
+        _integer(f, "class"), _number(f, "y"), _number(f, "x"), _number(f, "size")
+    ),
+    "tag": lambda f: Tag(_integer(f, "class"), _truth(f, "complete")),
     "patch": _patch,
     "erasure": lambda f: Erasure(_line(f), _number(f, "width")),
 }

@@ -73,12 +73,38 @@ class Box:
 
 @dataclass(frozen=True)
 class Tag:
-    """The class is somewhere in the picture."""
+    """The class is somewhere in the picture.
+
+    ``complete`` tells whether the picture's tags are all the classes it holds, background (class 0) aside. A
+    picture's list is complete if all its tags say so.
+    """
 
     class_index: int
+    complete: bool = True
 
     def __post_init__(self) -> None:
         _check_class(self, self.class_index)
+
+
+@dataclass(frozen=True)
+class KeyPoint:
+    """The centre (y, x) of a part of an object: around it lies the part, far from all key points background.
+
+    ``size`` is the square root of the object's area, in pixels; all its key points have the same.
+    """
+
+    class_index: int
+    y: float
+    x: float
+    size: float
+
+    def __post_init__(self) -> None:
+        _check_class(self, self.class_index)
+        _check_finite(self, self.y, self.x, self.size)
+        if self.size <= 0:
+            raise MarkError(
+                f"A key point has size {self.size}.", "Give the square root of its object's area."
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +167,7 @@ class Erasure:
         _check_line(self, self.points, self.width)
 
 
-Mark: TypeAlias = Scribble | Point | Box | Tag | Patch | Erasure
+Mark: TypeAlias = Scribble | Point | KeyPoint | Box | Tag | Patch | Erasure
 
 
 def classes_of(mark: Mark) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from spml_core.annotations.marks import (
     UNTOUCHED,
     Box,
     Erasure,
+    KeyPoint,
     Mark,
     Patch,
     Path2D,
@@ -40,8 +41,8 @@ def rasterize(
     there.
 
     A scribble covers the pixels whose centre lies within half its width of its line, a point those within
-    ``point_radius`` of it, and always the pixel it fell on. Boxes and tags paint nothing: turning them into
-    pixels is the business of the seeds.
+    ``point_radius`` of it, and always the pixel it fell on. Boxes, key points and tags paint nothing: turning
+    them into pixels is the business of the seeds.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def rasterize(
                 _paint_patch(accepted, mark)
             case Patch():
                 _paint_patch(labels, mark)
-            case Box() | Tag():
+            case Box() | Tag() | KeyPoint():
                 pass
     if accepted is not None:
         np.copyto(labels, accepted, where=labels == num_classes)
@@ -89,12 +90,12 @@ def rasterize(
 
 
 def tag_vector(marks: Iterable[Mark], labels: LabelMap, num_classes: int) -> npt.NDArray[np.bool_]:
-    """Which classes a picture is known to hold: those tagged, boxed or painted.
+    """Which classes a picture is known to hold: those tagged, boxed, painted or with a key point.
 
     Parameters
     ----------
     marks : iterable of Mark
-        Tags and boxes count here; painted marks count by what is left of them in ``labels``.
+        Tags, boxes and key points count here; painted marks count by what is left of them in ``labels``.
     labels : ndarray (H, W), uint8
         The picture's weak label map.
     num_classes : int
@@ -107,11 +108,11 @@ def tag_vector(marks: Iterable[Mark], labels: LabelMap, num_classes: int) -> npt
     Raises
     ------
     MarkError
-        If a tag or box has a class index of K or more.
+        If a tag, box or key point has a class index of K or more.
     """
     present = np.bincount(labels.ravel(), minlength=num_classes)[:num_classes] > 0
     for mark in marks:
-        if isinstance(mark, Tag | Box):
+        if isinstance(mark, Tag | Box | KeyPoint):
             _check_classes(mark, num_classes)
             present[mark.class_index] = True
     return present

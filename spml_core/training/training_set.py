@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.annotations import CoarseMarks
 from spml_core.classes import IGNORE
 from spml_core.errors import TrainingError
 
@@ -25,12 +26,15 @@ class TrainingPicture:
         Gives the weak label map (H, W) uint8 with the codes of METHODS.md 0.2; None if nobody marked the picture.
     tags : ndarray, (K,) bool
         Classes known to be in the picture.
+    coarse : CoarseMarks
+        Boxes, key points and tags, their classes as codes of the training set.
     """
 
     name: str
     rgb: Callable[[], NDArray[np.uint8]]
     labels: Callable[[], NDArray[np.uint8]] | None
     tags: NDArray[np.bool_]
+    coarse: CoarseMarks = field(default_factory=CoarseMarks)
 
     @classmethod
     def from_arrays(
