@@ -19,7 +19,7 @@ from spml_napari.workbench import Workbench
 _LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
 _RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"), ("export", "Export"))
 _TABS = ("training", "inspect", "export")
-_WIDTHS = (232, 310)
+_WIDTHS = (250, 310)
 _WELCOME_WIDTH = 420
 _LARGEST = (1500, 950)
 _HINT = "Choose at the right how to begin,\nor drop a project (NAME.spml) here."

@@ -19,6 +19,7 @@ from spml_napari.session import Session
 from spml_napari.tools.box import BoxTool
 from spml_napari.tools.controller import ToolController
 from spml_napari.tools.erase import EraseTool
+from spml_napari.tools.key_point import KeyPointTool
 from spml_napari.tools.pick import PickTool, Regions, RegionsProvider
 from spml_napari.tools.point import PointTool
 from spml_napari.tools.scribble import ScribbleTool
@@ -102,6 +103,7 @@ class Canvas(QObject):
             Tool.MOVE: MoveTool(session, self),
             Tool.SCRIBBLE: ScribbleTool(session, self),
             Tool.POINT: PointTool(session, self),
+            Tool.KEY_POINT: KeyPointTool(session, self),
             Tool.BOX: BoxTool(session, self),
             Tool.ERASE: EraseTool(session, self),
             Tool.PICK: self.pick,

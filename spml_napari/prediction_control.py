@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,6 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from spml_core.engine.background.messages import (
     AskWhy,
-    Cancel,
-    Failed,
     FindRegions,
     Predict,
     PredictAll,
@@ -28,6 +25,7 @@ from spml_core.engine.predictions import PredictionStore
 from spml_core.engine.ranking import next_to_mark
 from spml_core.errors import SpmlError
 from spml_core.project import Run
+from spml_napari.answer_line import AnswerLine
 from spml_napari.docks.following import follow
 from spml_napari.run_summaries import has_model
 from spml_napari.view_state import OverlayMode, ShownPrediction, Tool
@@ -38,8 +36,6 @@ if TYPE_CHECKING:
 
 # Stepping quickly through pictures asks for none but the last.
 _ASK_AFTER_MS = 120
-_RESTART_AFTER_MS = 1000
-_MOST_RESTARTS = 2
 
 
 class PredictionControl(QObject):
@@ -78,15 +74,15 @@ class PredictionControl(QObject):
         self.devices: tuple[str, ...] = ()
         self.regions: Regions | None = None
         self.region_count = 300
-        self._start_answers = start_answers
+        self.line = AnswerLine(session, start_answers, self)
+        self.line.begun.connect(self._on_begun)
+        self.line.answered.connect(self._on_answer)
         self._is_training = is_training
-        self._answers: Answers | None = None
         self._store: PredictionStore | None = None
-        self._numbers = count(1)
-        self._wanted: dict[str, int] = {}
-        self._timer = self._once_after(_ASK_AFTER_MS, self._ask)
-        self._restarts = 0
-        self._restart = self._once_after(_RESTART_AFTER_MS, self._begin_again)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_ASK_AFTER_MS)
+        self._timer.timeout.connect(self._ask)
         follow(
             self,
             {
@@ -99,37 +95,20 @@ class PredictionControl(QObject):
             },
         )
 
-    def _once_after(self, milliseconds: int, call: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.timeout.connect(call)
-        return timer
-
     # Project and picture ----------------------------------------------------------------------------
 
     def _on_project(self) -> None:
         self.close()
-        self.regions, self._store, self._restarts = None, None, 0
-        if self.session.project is not None:
-            self._store = PredictionStore(self.session.project)
-            self._begin()
-
-    def _begin(self) -> None:
-        """Start an answering process, and let it label all pictures."""
         project = self.session.project
-        if project is None or self._answers is not None:
-            return
-        self._wanted.clear()
-        self._answers = self._start_answers(str(project.path))
-        self._answers.received.connect(self._on_answer)
-        self._answers.ended.connect(self._on_death)
+        self.regions = None
+        self._store = None if project is None else PredictionStore(project)
+        self.line.open()
+
+    def _on_begun(self) -> None:
+        """Ask a process that has just started, as if nothing had been asked yet."""
         if not self._is_training():
             self._predict_all()
-
-    def _begin_again(self) -> None:
-        self._begin()
-        self._ask()
+        self._timer.start()
         self._ask_regions()
 
     def _on_picture(self) -> None:
@@ -148,7 +127,7 @@ class PredictionControl(QObject):
     def _on_classes(self) -> None:
         # Answers under way have the codes of yesterday.
         for topic in ("predict", "compare", "why"):
-            self._wanted.pop(topic, None)
+            self.line.forget(topic)
         if self.session.prediction is not None:
             self.session.show_prediction(None)
         self._show_stored()
@@ -163,10 +142,7 @@ class PredictionControl(QObject):
     def close(self) -> None:
         """End the answering process; what it has stored stays."""
         self._timer.stop()
-        self._restart.stop()
-        answers, self._answers = self._answers, None
-        if answers is not None:
-            answers.close()
+        self.line.close()
 
     # Asking -------------------------------------------------------------------------------------------
 
@@ -206,7 +182,7 @@ class PredictionControl(QObject):
         run, picture = self.current_run(), self.session.picture
         if run is None or picture is None or self._is_training():
             return
-        self._send("predict", Predict, picture.id, run.id, self.session.shrink)
+        self.line.send("predict", Predict, picture.id, run.id, self.session.shrink)
         if self.session.overlay.mode is OverlayMode.DIFFERENCE:
             self._ask_compared()
 
@@ -217,7 +193,7 @@ class PredictionControl(QObject):
         if run is None:
             self.session.report_text("info", "There is no earlier run to compare with yet.")
             return
-        self._send("compare", Predict, picture.id, run.id, self.session.shrink)
+        self.line.send("compare", Predict, picture.id, run.id, self.session.shrink)
 
     def compare_again(self) -> None:
         """Ask anew what the compared run says: another was chosen."""
@@ -231,7 +207,7 @@ class PredictionControl(QObject):
         if self.session.tool is not Tool.PICK or picture is None:
             return
         if self.regions is None or self.regions.picture_id != picture.id:
-            self._send("regions", FindRegions, picture.id, self.region_count, self.session.shrink)
+            self.line.send("regions", FindRegions, picture.id, self.region_count, self.session.shrink)
 
     def set_region_count(self, number: int) -> None:
         """Cut pictures into about so many regions."""
@@ -256,26 +232,18 @@ class PredictionControl(QObject):
         if run is None:
             self.session.report_text("info", "Train first: then a click shows what decided a place.")
             return
-        self._send("why", AskWhy, picture.id, run.id, y, x)
+        self.line.send("why", AskWhy, picture.id, run.id, y, x)
 
     def _predict_all(self) -> None:
         run, picture = self.current_run(), self.session.picture
         if run is not None and has_model(run):
-            self._send("all", PredictAll, run.id, None if picture is None else picture.id)
+            first = None if picture is None else picture.id
+            # The process lets a new one take the place of the old by itself.
+            self.line.send("all", PredictAll, run.id, first, cancel=False)
 
     def pause_predicting(self) -> None:
         """Leave the machine to training: forget what was asked for all pictures."""
-        if self._answers is not None and "all" in self._wanted:
-            self._answers.send(Cancel(self._wanted.pop("all")))
-
-    def _send(self, topic: str, kind: Callable[..., object], *values: object) -> None:
-        if self._answers is None:
-            return
-        old = self._wanted.pop(topic, None)
-        if old is not None and topic != "all":
-            self._answers.send(Cancel(old))
-        self._wanted[topic] = number = next(self._numbers)
-        self._answers.send(kind(number, *values))
+        self.line.cancel("all")
 
     # Answers ------------------------------------------------------------------------------------------
 
@@ -283,26 +251,23 @@ class PredictionControl(QObject):
         if isinstance(message, Ready):
             self.devices = message.devices
             self.ready.emit()
-        elif isinstance(message, Failed):
-            if message.request is None or message.request in self._wanted.values():
-                self.session.report_text("error", f"{message.error} {message.remedy}".strip())
         elif isinstance(message, Prediction):
             self._on_prediction(message)
-        elif isinstance(message, Regions) and message.request == self._wanted.get("regions"):
+        elif isinstance(message, Regions) and self.line.is_wanted("regions", message.request):
             self.regions = message
             self.regions_changed.emit()
-        elif isinstance(message, Reasons) and message.request == self._wanted.get("why"):
+        elif isinstance(message, Reasons) and self.line.is_wanted("why", message.request):
             self.reasons_found.emit(message)
-        elif isinstance(message, Stored) and message.request == self._wanted.get("all"):
+        elif isinstance(message, Stored) and self.line.is_wanted("all", message.request):
             self.session.predictions_stored.emit(frozenset({message.picture_id}))
             self.progressed.emit(message.done, message.total)
 
     def _on_prediction(self, answer: Prediction) -> None:
         shown = self.session.prediction
-        if answer.request == self._wanted.get("compare"):
+        if self.line.is_wanted("compare", answer.request):
             if shown is not None and shown.labels.shape == answer.labels.shape:
                 self.session.show_prediction(replace(shown, difference=shown.labels != answer.labels))
-        elif answer.request == self._wanted.get("predict") and not self._is_training():
+        elif self.line.is_wanted("predict", answer.request) and not self._is_training():
             before = shown.difference if shown is not None and shown.run_id == answer.run_id else None
             self.session.show_prediction(
                 ShownPrediction(
@@ -315,25 +280,6 @@ class PredictionControl(QObject):
                     before,
                 )
             )
-
-    def _on_death(self, code: int) -> None:
-        self._answers = None
-        if self.session.project is None:
-            return
-        why = f"was killed (signal {-code}), perhaps for lack of memory" if code < 0 else "ended unexpectedly"
-        if self._restarts >= _MOST_RESTARTS:
-            # What broke it so often would break it again.
-            self.session.report_text(
-                "error",
-                f"The process that labels pictures {why} once more, and isn't started again. Marking and training "
-                "go on. Close other programs, then open the project anew.",
-            )
-            return
-        self._restarts += 1
-        self.session.report_text(
-            "warning", f"The process that labels pictures {why}. It is started again; nothing is lost."
-        )
-        self._restart.start()
 
     # What docks ask for -------------------------------------------------------------------------------
 

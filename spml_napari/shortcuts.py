@@ -53,12 +53,13 @@ class Shortcut:
 
 
 _BRUSH = (Tool.SCRIBBLE, Tool.ERASE)
-_CLASS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.PICK)
-_DRAWS = (Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.ERASE, Tool.PICK)
+_CLASS = (Tool.SCRIBBLE, Tool.POINT, Tool.KEY_POINT, Tool.BOX, Tool.PICK)
+_DRAWS = (*_CLASS, Tool.ERASE)
 
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("S",), "Scribble", "tool_scribble"),
     Shortcut(("P",), "Point", "tool_point"),
+    Shortcut(("K",), "Key point", "tool_key_point"),
     Shortcut(("B",), "Box", "tool_box"),
     Shortcut(("E",), "Erase", "tool_erase"),
     Shortcut(("G",), "Pick a segment", "tool_pick"),
@@ -76,6 +77,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("Space",), "Hide the overlay while held", "peek", bar="Hide the overlay"),
     Shortcut(("O",), "Outlines or filled", "toggle_contour"),
     Shortcut(("U",), "Uncertainty", "toggle_uncertainty"),
+    Shortcut(("D",), "Seeds: what boxes and tags were taken for", "toggle_seeds"),
     Shortcut(("A",), "Accept the picture", "accept_picture"),
     Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark"),
     Shortcut(("Ctrl+Return",), "Start, pause or continue training", "train"),
@@ -136,13 +138,14 @@ class Shortcuts(QObject):
             "smaller_brush": lambda: session.scale_brush(larger=False),
             "larger_brush": lambda: session.scale_brush(larger=True),
             "toggle_contour": lambda: session.view(contour=0 if session.overlay.contour else _CONTOUR),
-            "toggle_uncertainty": self._toggle_uncertainty,
+            "toggle_uncertainty": lambda: self._toggle(OverlayMode.UNCERTAINTY),
+            "toggle_seeds": lambda: self._toggle(OverlayMode.SEEDS),
         }
         return {**tools, **others}
 
-    def _toggle_uncertainty(self) -> None:
-        is_on = self.session.overlay.mode is OverlayMode.UNCERTAINTY
-        self.session.view(mode=OverlayMode.CLASSES if is_on else OverlayMode.UNCERTAINTY)
+    def _toggle(self, mode: OverlayMode) -> None:
+        is_on = self.session.overlay.mode is mode
+        self.session.view(mode=OverlayMode.CLASSES if is_on else mode)
 
     def detach(self) -> None:
         """Listen no more."""

@@ -17,6 +17,7 @@ class Tool(StrEnum):
     MOVE = "move"
     SCRIBBLE = "scribble"
     POINT = "point"
+    KEY_POINT = "key_point"
     BOX = "box"
     ERASE = "erase"
     PICK = "pick"
@@ -29,6 +30,7 @@ class OverlayMode(StrEnum):
     CLASSES = "classes"
     UNCERTAINTY = "uncertainty"
     DIFFERENCE = "difference"
+    SEEDS = "seeds"
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,27 @@ class ShownPrediction:
     uncertainty: NDArray[np.uint8] | None = None
     difference: NDArray[np.bool_] | None = None
     live: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ShownSeeds:
+    """What training would take the current picture's marks for.
+
+    Attributes
+    ----------
+    picture_id : int
+    shrink : int
+        It is this many times smaller than the picture.
+    labels : ndarray, (h, w) uint8
+        Today's label codes; K where nothing is known.
+    painted : ndarray, (h, w) bool
+        Where a person painted or accepted the label; elsewhere it comes from boxes, tags or key points.
+    """
+
+    picture_id: int
+    shrink: int
+    labels: NDArray[np.uint8]
+    painted: NDArray[np.bool_]
 
 
 def display_shrink(height: int, width: int, most: int = 4096) -> int:

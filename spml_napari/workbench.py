@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 from napari.utils.notifications import show_error, show_info, show_warning
+from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
@@ -21,11 +23,13 @@ from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
 from spml_napari.prediction_control import PredictionControl
 from spml_napari.qt_types import there
+from spml_napari.seed_control import SeedControl
 from spml_napari.session import Session
 from spml_napari.settings import load_settings
 from spml_napari.shortcuts import Shortcuts
 from spml_napari.training_control import TrainingControl
 from spml_napari.training_state import TrainingState
+from spml_napari.view_state import OverlayMode
 from spml_napari.workers import ChildProcess, Executor
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ class Workbench(QObject):
         self.predictions = PredictionControl(
             self.session, self._start_answers, lambda: self.training.is_training, parent=self
         )
+        self.seeds = SeedControl(self.session, self.predictions.line, self.predictions.current_run, self)
         self.canvas = Canvas(viewer, self.session, self.executor, parent=self)
         self._docks: dict[str, QWidget] = {}
         self._window: QMainWindow | None = None
@@ -73,7 +78,9 @@ class Workbench(QObject):
         self.canvas.cursor_left.connect(self._on_cursor_left)
         self.canvas.shown.connect(self._go_to_place)
         self.predictions.regions_changed.connect(self.canvas.regions_changed)
-        self.canvas.regions_provider = self.predictions.region_labels
+        self.session.seeds_changed.connect(self._on_seeds)
+        self.session.overlay_changed.connect(self._on_seeds)
+        self.canvas.regions_provider = self._regions
         self.canvas.on_why = self.predictions.ask_why
         there(QApplication.instance()).aboutToQuit.connect(self.close)
 
@@ -188,6 +195,15 @@ class Workbench(QObject):
         if isinstance(inspect, InspectDock):
             inspect.show_nowhere()
 
+    def _regions(self) -> NDArray[np.int32] | None:
+        """What the pick tool picks: while seeds are shown, these."""
+        if self.session.overlay.mode is OverlayMode.SEEDS:
+            return self.seeds.regions()
+        return self.predictions.region_labels()
+
+    def _on_seeds(self) -> None:
+        self.canvas.regions_changed()
+
     def _say(self, text: str) -> None:
         keys = self.docks.get("keys")
         if isinstance(keys, KeyBar):
@@ -247,7 +263,7 @@ def _training(bench: Workbench) -> QWidget:
 
 
 def _inspect(bench: Workbench) -> QWidget:
-    dock = InspectDock(bench.session, bench.predictions, bench.executor.submit)
+    dock = InspectDock(bench.session, bench.predictions, bench.seeds, bench.executor.submit)
     dock.place_chosen.connect(bench.go_to_place)
     return dock
 

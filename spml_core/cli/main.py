@@ -12,6 +12,7 @@ import typer
 
 from spml_core import __version__
 from spml_core.cli.app import demo, open_app
+from spml_core.cli.contours import contours
 from spml_core.cli.doctor import doctor
 from spml_core.cli.evaluate import evaluate
 from spml_core.cli.export import export
@@ -19,6 +20,7 @@ from spml_core.cli.import_marks import import_marks
 from spml_core.cli.info import info
 from spml_core.cli.new import new
 from spml_core.cli.predict import predict
+from spml_core.cli.run_paper import run_paper
 from spml_core.cli.train import train
 from spml_core.cores import share_cores
 
@@ -37,6 +39,8 @@ app.command("train")(train)
 app.command("predict")(predict)
 app.command("evaluate")(evaluate)
 app.command("export")(export)
+app.command("run-paper")(run_paper)
+app.command("contours")(contours)
 app.command("info")(info)
 app.command("doctor")(doctor)
 

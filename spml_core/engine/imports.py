@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spml_core.annotations import Mark
-from spml_core.classes import ClassTable
+from spml_core.annotations import CoarseMarks, Mark, Tag, classes_of, rasterize, tag_vector
 from spml_core.errors import MarkError
-from spml_core.io import read_masks, read_points, read_scribbles
-from spml_core.project import Project
-
-Reader = Callable[[Path | str, Mapping[str, tuple[int, int]], ClassTable], dict[str, list[Mark]]]
+from spml_core.io.imports import (
+    ImportWarnings,
+    Reader,
+    key_point_reader,
+    labelme_reader,
+    read_boxes,
+    read_clicks,
+    read_masks,
+    read_points,
+    read_scribbles,
+    tag_reader,
+)
+from spml_core.project import PictureRecord, Project
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,16 @@ class ImportSummary:
     pictures : int
         Pictures that got at least one mark.
     marks : dict of str to int
-        Marks by kind: ``"scribbles"``, ``"points"`` and ``"masks"``, those that were asked for. The scribbles
-        of a picture are one mark, and so is its mask.
+        Marks by kind: ``"masks"``, ``"labelme"``, ``"scribbles"``, ``"points"``, ``"clicks"``, ``"boxes"``,
+        ``"key_points"`` and ``"tags"``, those that were asked for. A picture's mask is one mark, and so are
+        all scribbles of an index PNG.
+    warnings : tuple of str
+        What was left out or changed, or contradicts itself.
     """
 
     pictures: int
     marks: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 def import_marks(
@@ -38,53 +50,118 @@ def import_marks(
     scribbles: Path | str | None = None,
     points: Path | str | None = None,
     masks: Path | str | None = None,
+    tags: Path | str | None = None,
+    boxes: Path | str | None = None,
+    key_points: Path | str | None = None,
+    clicks: Path | str | None = None,
+    labelme: Path | str | None = None,
+    complete_tags: bool = True,
+    densepose: bool = False,
 ) -> ImportSummary:
     """Add the marks of all given files to a project, as one step of its history.
 
-    Masks are added first: scribbles and points, which a person drew on purpose, lie over them.
+    Masks are added first, then what labelme drew: scribbles and points, which a person drew on purpose, lie
+    over them.
 
     Parameters
     ----------
     project : Project
         Open for writing.
     scribbles : path, optional
-        Folder of index PNGs, 255 where nobody drew.
+        Folder of index PNGs, 255 where nobody drew, or of ScribbleSup XML files, or of both.
     points : path, optional
         Table ``image,x,y,class``.
     masks : path, optional
         Folder of index PNGs, 255 for void.
+    tags : path, optional
+        Table ``image,class``.
+    boxes : path, optional
+        COCO JSON file, or Pascal VOC XML or YOLO text files in a folder.
+    key_points : path, optional
+        COCO JSON file, or table ``image,x,y,class`` with ``size`` or ``instance``.
+    clicks : path, optional
+        JSON file as of What's the Point.
+    labelme : path, optional
+        labelme's JSON file, or folder of such files.
+    complete_tags : bool
+        Whether the tags of a picture are all the classes it holds, background (class 0) aside.
+    densepose : bool
+        Whether the key points are the centres of DensePose-COCO's body parts.
 
     Raises
     ------
     MarkError
-        If nothing is given or no pixel is marked, or a file doesn't fit the pictures. Nothing was added.
+        If nothing is given or nothing is marked, or a file doesn't fit the pictures. Nothing was added.
     ClassError
         If a file speaks of a class that the project doesn't have. Nothing was added.
     """
     sources: list[tuple[str, Path | str | None, Reader]] = [
         ("masks", masks, read_masks),
+        ("labelme", labelme, labelme_reader(complete_tags)),
         ("scribbles", scribbles, read_scribbles),
         ("points", points, read_points),
+        ("clicks", clicks, read_clicks),
+        ("boxes", boxes, read_boxes),
+        ("key_points", key_points, key_point_reader(densepose)),
+        ("tags", tags, tag_reader(complete_tags)),
     ]
     sizes = {record.name: (record.height, record.width) for record in project.pictures}
-    read = {kind: reader(path, sizes, project.classes) for kind, path, reader in sources if path is not None}
+    warnings = ImportWarnings()
+    read = {
+        kind: reader(path, sizes, project.classes, warnings)
+        for kind, path, reader in sources
+        if path is not None
+    }
     if not read:
-        raise MarkError("There is nothing to import.", "Give scribbles, points or masks.")
+        raise MarkError("There is nothing to import.", f"Give {_listed([kind for kind, _, _ in sources])}.")
     for kind, path, _ in sources:
         if kind in read and not read[kind]:
-            raise MarkError(f"{path} holds no marked pixel.", "Draw something, or leave it out.")
+            what = "marked pixel" if kind in ("scribbles", "masks") else "mark on a picture of the project"
+            raise MarkError(f"{path} holds no {what}.", "Draw something, or leave it out.")
 
-    ids = {record.name: record.id for record in project.pictures}
-    together: dict[int, list[Mark]] = {}
+    records = {record.name: record for record in project.pictures}
+    together: dict[str, list[Mark]] = {}
     for marks_by_picture in read.values():
         for name, marks in marks_by_picture.items():
-            together.setdefault(ids[name], []).extend(marks)
-    project.add_marks(together, f"Import {_listed(list(read))}")
+            together.setdefault(name, []).extend(marks)
+    _warn_of_contradictions(project, records, together, warnings)
+    project.add_marks(
+        {records[name].id: marks for name, marks in together.items()}, f"Import {_listed(read)}"
+    )
     return ImportSummary(
         pictures=len(together),
         marks={kind: sum(map(len, marks.values())) for kind, marks in read.items()},
+        warnings=warnings.lines,
     )
 
 
-def _listed(words: Sequence[str]) -> str:
+def _warn_of_contradictions(
+    project: Project,
+    records: Mapping[str, PictureRecord],
+    added: Mapping[str, Sequence[Mark]],
+    warnings: ImportWarnings,
+) -> None:
+    """Warn of pictures whose complete list of tags lacks a class that is painted, boxed or has a key point there."""
+    states = project.states()
+    for name, new in added.items():
+        record = records[name]
+        marks = [*(project.marks(record.id).values() if states[record.id].marks else ()), *new]
+        coarse = CoarseMarks.of(marks)
+        if not coarse.complete:
+            continue
+        placed = [mark for mark in marks if not isinstance(mark, Tag)]
+        suspects = {code for mark in placed for code in classes_of(mark)} - {0, *coarse.tags}
+        if suspects:  # what was erased or painted over is none
+            count = len(project.classes)
+            labels = rasterize(placed, (record.height, record.width), count)
+            there = tag_vector(placed, labels, count)
+            for code in sorted(code for code in suspects if there[code]):
+                warnings.add(
+                    "Tags said to be complete lack a class that is marked in the picture; the marks count",
+                    f"{project.classes.names[code]!r} on {name!r}",
+                )
+
+
+def _listed(kinds: Sequence[str] | Mapping[str, object]) -> str:
+    words = [kind.replace("_", " ") for kind in kinds]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

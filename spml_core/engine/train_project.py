@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.annotations import Box, CoarseMarks, KeyPoint, Tag, classes_of, with_classes
 from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
@@ -91,7 +92,9 @@ class RunPictures:
     def _picture(self, record: PictureRecord, marked: bool) -> TrainingPicture:
         project = self._project
         tags = np.zeros(self._count, bool)
+        coarse = CoarseMarks()
         if marked:
+            coarse = self._coarse(record)
             today = np.append(project.tags(record), False)
             tags = today[np.minimum(self.codes[: self._count], len(today) - 1)]
         return TrainingPicture(
@@ -99,7 +102,15 @@ class RunPictures:
             lambda: project.open_picture(record).rgb(),
             (lambda: self._back[project.weak_labels(record, self._radius)]) if marked else None,
             tags,
+            coarse,
         )
+
+    def _coarse(self, record: PictureRecord) -> CoarseMarks:
+        """The picture's coarse marks in the run's codes, without those of classes that the run doesn't know."""
+        marks = self._project.marks(record.id).values()
+        codes = {index: int(self._back[index]) for mark in marks for index in classes_of(mark)}
+        known = [m for m in marks if all(codes[index] < self._count for index in classes_of(m))]
+        return CoarseMarks.of(with_classes(m, codes) for m in known if isinstance(m, Box | KeyPoint | Tag))
 
 
 def training_set_of(project: Project, point_radius: float = 3.0) -> TrainingSet:

@@ -13,6 +13,7 @@ from spml_core.segments import majority_labels, normalize, segment_prototypes
 
 # Similarities held at once: 64 MB of float32.
 _BATCH_ELEMENTS = 2**24
+_BATCH_QUERIES = 2048
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,6 @@ class RetrievalBank:
             None if self.marked is None else self.marked[kept],
         )
 
-    @torch.no_grad()
     def query(self, prototypes: Tensor, k: int = 20) -> Retrieval:
         """Nearest entries of each of S unit vectors, and what they vote for.
 
@@ -187,25 +187,75 @@ class RetrievalBank:
         ConfigError
             If the bank is empty, ``k`` is below 1, or the dimensions differ.
         """
-        if len(self) == 0:
-            raise ConfigError("The retrieval bank has no labelled segment.", "Mark something first.")
-        if k < 1 or prototypes.ndim != 2 or prototypes.shape[1] != self.prototypes.shape[1]:
-            raise ConfigError(
-                f"{k} neighbours of vectors {tuple(prototypes.shape)} were asked of a bank of "
-                f"{tuple(self.prototypes.shape)}.",
-                "Ask for 1 or more, with vectors of the bank's length.",
-            )
-        k = min(k, len(self))
-        best, index = [], []
-        for batch in torch.split(prototypes, max(1, _BATCH_ELEMENTS // len(self))):
-            similarity = batch @ self.prototypes.T
-            entries = _first_highest(similarity, k)
-            values, order = similarity.gather(1, entries).sort(dim=1, descending=True, stable=True)
-            best.append(values)
-            index.append(entries.gather(1, order))
-        similarities, neighbours = torch.cat(best), torch.cat(index)
-        ballots = torch.nn.functional.one_hot(self.labels[neighbours], self.num_classes).sum(1)
-        return Retrieval(ballots.argmax(1), ballots.to(prototypes.dtype) / k, neighbours, similarities)
+        return query_banks([self], prototypes, k)
+
+
+@torch.no_grad()
+def query_banks(banks: Sequence[RetrievalBank], prototypes: Tensor, k: int = 20) -> Retrieval:
+    """Nearest entries in several banks at once, as if they were joined, but without the memory that takes.
+
+    Parameters
+    ----------
+    banks : sequence of RetrievalBank
+        Of one number of classes; some may be empty.
+    prototypes : Tensor, (S, D)
+        Unit vectors.
+    k : int
+        As in :meth:`RetrievalBank.query`.
+
+    Returns
+    -------
+    Retrieval
+        ``neighbours`` count through the banks in order.
+
+    Raises
+    ------
+    ConfigError
+        As :meth:`RetrievalBank.query`, or if the numbers of classes differ.
+    """
+    banks = [bank for bank in banks if len(bank)]
+    if not banks:
+        raise ConfigError("The retrieval bank has no labelled segment.", "Mark something first.")
+    num_classes = banks[0].num_classes
+    shapes = [tuple(bank.prototypes.shape) for bank in banks]
+    if k < 1 or prototypes.ndim != 2 or any(width != prototypes.shape[1] for _, width in shapes):
+        raise ConfigError(
+            f"{k} neighbours of vectors {tuple(prototypes.shape)} were asked of a bank of "
+            f"{', '.join(map(str, shapes))}.",
+            "Ask for 1 or more, with vectors of the bank's length.",
+        )
+    if any(bank.num_classes != num_classes for bank in banks):
+        raise ConfigError(
+            f"Retrieval banks with {sorted({bank.num_classes for bank in banks})} classes were asked together.",
+            "Use one class table.",
+        )
+    k = min(k, sum(map(len, banks)))
+    answers = [_nearest(banks, batch, k) for batch in torch.split(prototypes, _BATCH_QUERIES)]
+    similarities, neighbours = (torch.cat(parts) for parts in zip(*answers, strict=True))
+    labels = torch.cat([bank.labels for bank in banks])[neighbours]
+    ballots = torch.zeros(len(prototypes), num_classes, dtype=torch.long, device=labels.device)
+    ballots.scatter_add_(1, labels, torch.ones_like(labels))
+    return Retrieval(ballots.argmax(1), ballots.to(prototypes.dtype) / k, neighbours, similarities)
+
+
+def _nearest(banks: Sequence[RetrievalBank], queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Similarities and entries (S, k) of each query's nearest, most similar first; of equals, the earlier entry."""
+    best = queries.new_full((len(queries), k), -torch.inf)
+    entries = torch.full((len(queries), k), -1, dtype=torch.long, device=queries.device)
+    first = 0
+    for bank in banks:
+        for chunk in torch.split(bank.prototypes, max(1, _BATCH_ELEMENTS // max(1, len(queries)))):
+            similarity = queries @ chunk.T
+            # Later in a large bank hardly any query finds something better: only those that do are looked at.
+            rows = (similarity.amax(1) > best[:, -1]).nonzero()[:, 0]
+            similarity = similarity[rows]
+            found = _first_highest(similarity, min(k, len(chunk)))
+            values = torch.cat([best[rows], similarity.gather(1, found)], 1)
+            values, order = values.sort(dim=1, descending=True, stable=True)
+            best[rows] = values[:, :k]
+            entries[rows] = torch.cat([entries[rows], found + first], 1).gather(1, order[:, :k])
+            first += len(chunk)
+    return best, entries
 
 
 def central_rows(positions: Tensor, segments: Tensor, count: int, preferred: Tensor) -> Tensor:

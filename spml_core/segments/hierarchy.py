@@ -1,33 +1,16 @@
-"""Over-segmentation: a watershed hierarchy by volume, cut at any number of regions (METHODS.md 1.9).
-
-The hierarchy follows Cousty and Najman, "Incremental algorithm for hierarchical minimum spanning forests and
-saliency of watershed cuts", ISMM 2011: two basins merge at the smaller of the volumes of water they hold when
-the water reaches the pass between them. It is built on the region adjacency graph of a plain watershed, which
-has the same passes as the pixel graph and is some forty times smaller.
-"""
+"""Nested partitions of a picture: cut at a number of regions or at a level of importance (METHODS.md 1.9)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from spml_core.errors import ConfigError, PictureError
-from spml_core.segments.contours import edge_strength
-
-try:
-    import higra as hg
-except ImportError:  # wheels don't exist for every platform; felzenszwalb then stands in
-    hg = None
-
-IntImage = NDArray[np.int32]
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from spml_core.errors import ConfigError
+from spml_core.segments import watershed
+from spml_core.segments.watershed import Floats, IntImage, Singles, border_cracks, crack_pairs
 
 
 @dataclass(frozen=True)
@@ -37,13 +20,17 @@ class Hierarchy:
     Attributes
     ----------
     basins : ndarray, (H, W) int32
-        The finest regions, ``0..B-1``.
+        The finest regions, ``0..B-1``, numbered by first appearance in raster order.
     merges : ndarray, (B - 1, 2) int32
         Pairs of basins, each joining the two regions they lie in, in the order of growing importance.
+    levels : ndarray, (B - 1,) float64
+        Importance of each merge, growing: the mean strength of the border that goes for a UCM, a volume (pixels times
+        strength) for the volume hierarchy.
     """
 
     basins: IntImage
     merges: IntImage
+    levels: Floats
 
     def cut(self, num_regions: int) -> IntImage:
         """Partition into ``num_regions`` regions, or fewer when there are fewer basins.
@@ -66,206 +53,87 @@ class Hierarchy:
         """
         if num_regions < 1:
             raise ConfigError(f"{num_regions} regions were asked for.", "Ask for 1 or more.")
+        return self._after(max(0, len(self.merges) + 1 - num_regions))
+
+    def threshold(self, level: float, max_regions: int | None = None) -> IntImage:
+        """Partition by the borders of at least a level.
+
+        Parameters
+        ----------
+        level : float
+            Merges below it are done, the others not: a region's inner levels are all smaller.
+        max_regions : int, optional
+            1 or more; where there are more regions, the level is raised until there aren't. Merges of one level happen
+            all or none, so there may be fewer.
+
+        Returns
+        -------
+        ndarray, (H, W) int32
+            As :meth:`cut`.
+
+        Raises
+        ------
+        ConfigError
+            If the level is no number or ``max_regions`` is below 1.
+        """
+        if np.isnan(level):
+            raise ConfigError("The threshold of the contours is no number.", "Give one from 0 on.")
+        done = int(np.searchsorted(self.levels, level, side="left"))
+        if max_regions is not None:
+            if max_regions < 1:
+                raise ConfigError(f"At most {max_regions} regions were asked for.", "Ask for 1 or more.")
+            least = len(self.merges) + 1 - max_regions
+            if least > done:
+                done = int(np.searchsorted(self.levels, self.levels[least - 1], side="right"))
+        return self._after(done)
+
+    def contour_map(self) -> Singles:
+        """The level at which each border goes, on a grid of twice the size: the ultrametric contour map.
+
+        Returns
+        -------
+        ndarray, (2 H + 1, 2 W + 1) float32
+            Pixels lie at odd rows and columns and are 0; between two pixels stands the level at which their regions
+            merge, 0 within a basin; at a corner the largest of the four cracks that meet there. The frame is 0. This
+            is the layout of the ``ucm2`` files of Arbelaez et al. (TPAMI 2011).
+
+        Raises
+        ------
+        ConfigError
+            If higra isn't installed.
+        """
+        height, width = self.basins.shape
+        ucm = np.zeros((2 * height + 1, 2 * width + 1), np.float32)
+        right, below = border_cracks(self.basins)
+        pairs, which = np.unique(crack_pairs(self.basins, right, below), axis=0, return_inverse=True)
+        levels = self._merge_levels(pairs)[which.ravel()].astype(np.float32)
+        sideways = int(right.sum())
+        ucm[1::2, 2:-1:2][right] = levels[:sideways]
+        ucm[2:-1:2, 1::2][below] = levels[sideways:]
+        corners = ucm[2:-1:2, 2:-1:2]
+        for crack in (ucm[1:-2:2, 2:-1:2], ucm[3::2, 2:-1:2], ucm[2:-1:2, 1:-2:2], ucm[2:-1:2, 3::2]):
+            np.maximum(corners, crack, out=corners)
+        return ucm
+
+    def _after(self, done: int) -> IntImage:
+        """Regions after the first ``done`` merges."""
         count = len(self.merges) + 1
-        first, second = self.merges[: max(0, count - num_regions)].T
+        first, second = self.merges[:done].T
         graph = coo_array((np.ones(len(first), np.uint8), (first, second)), shape=(count, count))
         _, region = connected_components(graph, directed=False)
         # Basins are numbered in raster order, and so are the regions that scipy finds from basin 0 upwards.
-        cut: IntImage = region.astype(np.int32)[self.basins]
-        return cut
+        partition: IntImage = region.astype(np.int32)[self.basins]
+        return partition
 
-
-def build_hierarchy(edges: NDArray[np.floating]) -> Hierarchy:
-    """Watershed hierarchy by volume of an edge map, on the graph of 4-neighbours.
-
-    Parameters
-    ----------
-    edges : ndarray, (H, W) float
-        Edge strength, 0 or more. The weight between two pixels is their mean.
-
-    Returns
-    -------
-    Hierarchy
-
-    Raises
-    ------
-    PictureError
-        If the map isn't two-dimensional, is empty, or holds a value that isn't finite.
-    ConfigError
-        If higra isn't installed.
-    """
-    if edges.ndim != 2 or edges.size == 0 or not np.isfinite(edges).all():
-        raise PictureError(
-            f"An edge map of shape {edges.shape} is no finite map of rows x columns.",
-            "Give one finite strength per pixel.",
-        )
-    if hg is None:
-        raise ConfigError("The package higra isn't installed.", "Install it, or call oversegment instead.")
-    strength = edges.astype(np.float32)
-    right, below = _means(strength)
-    basins = _basins(strength)
-    count = int(basins.max()) + 1
-    pairs, passes = _passes(basins, count, right, below)
-    if count == 1:
-        return Hierarchy(basins, np.zeros((0, 2), np.int32))
-    graph = hg.UndirectedGraph(count)
-    graph.add_edges(pairs[:, 0], pairs[:, 1])
-    tree, altitudes = hg.bpt_canonical(graph, passes)
-    volume = _volumes(tree, altitudes, basins, _lowest_exit(right, below))
-    saliency = hg.accumulate_parallel(tree, volume, hg.Accumulators.min)[count:]
-    merges = pairs[hg.CptBinaryHierarchy.get_mst_edge_map(tree)]
-    return Hierarchy(basins, merges[np.argsort(saliency, kind="stable")].astype(np.int32))
-
-
-def oversegment(rgb: NDArray[np.uint8], num_regions: int) -> IntImage:
-    """Partition a picture along its contours into at most ``num_regions`` regions.
-
-    Parameters
-    ----------
-    rgb : ndarray, (H, W, 3) uint8
-    num_regions : int
-        1 or more.
-
-    Returns
-    -------
-    ndarray, (H, W) int32
-        Compact labels ``0..R-1``, every region 4-connected. Without higra the regions come from Felzenszwalb
-        and Huttenlocher's graph-based segmentation (IJCV 2004), with the same guarantees.
-
-    Raises
-    ------
-    PictureError
-        If the picture isn't RGB of 8 bit.
-    ConfigError
-        If ``num_regions`` is below 1.
-    """
-    if num_regions < 1:
-        raise ConfigError(f"{num_regions} regions were asked for.", "Ask for 1 or more.")
-    if hg is None:
-        return _felzenszwalb(rgb, num_regions)
-    return build_hierarchy(edge_strength(rgb)).cut(num_regions)
-
-
-def _means(strength: Singles) -> tuple[Singles, Singles]:
-    """Weights of the edges to the right (H, W - 1) and downwards (H - 1, W)."""
-    half = np.float32(0.5)
-    right: Singles = half * (strength[:, 1:] + strength[:, :-1])
-    below: Singles = half * (strength[1:] + strength[:-1])
-    return right, below
-
-
-def _basins(strength: Singles) -> IntImage:
-    """Catchment basins of the pixel graph, ``0..B-1`` in raster order of first appearance."""
-    graph = hg.get_4_adjacency_graph(strength.shape)
-    weights = hg.weight_graph(graph, strength, hg.WeightFunction.mean)
-    label = hg.labelisation_watershed(graph, weights).ravel()
-    return _raster_order(label).reshape(strength.shape)
-
-
-def _raster_order(label: NDArray[np.integer]) -> IntImage:
-    """Renumber labels ``0..R-1`` by first appearance."""
-    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int32)
-    rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
-    ordered: IntImage = rank[inverse.reshape(label.shape)]
-    return ordered
-
-
-def _passes(basins: IntImage, count: int, right: Singles, below: Singles) -> tuple[Ints, Floats]:
-    """Adjacent pairs of basins (E, 2) and the lowest weight on each shared border (E,)."""
-    sideways, downwards = basins[:, 1:] != basins[:, :-1], basins[1:] != basins[:-1]
-    one = np.concatenate([basins[:, :-1][sideways], basins[:-1][downwards]]).astype(np.int64)
-    two = np.concatenate([basins[:, 1:][sideways], basins[1:][downwards]]).astype(np.int64)
-    weight = np.concatenate([right[sideways], below[downwards]]).astype(np.float64)
-    key = np.minimum(one, two) * count + np.maximum(one, two)
-    order = np.lexsort((weight, key))
-    key = key[order]
-    first = np.diff(key, prepend=-1) != 0
-    return np.stack(np.divmod(key[first], count), 1), weight[order][first]
-
-
-def _lowest_exit(right: Singles, below: Singles) -> Singles:
-    """Each pixel's smallest edge weight (H, W): the level at which it gets wet."""
-    exit_ = np.full((right.shape[0], below.shape[1]), np.inf, np.float32)
-    for part, weight in (
-        (exit_[:, 1:], right),
-        (exit_[:, :-1], right),
-        (exit_[1:], below),
-        (exit_[:-1], below),
-    ):
-        np.minimum(part, weight, out=part)
-    return exit_
-
-
-def _volumes(tree: Any, altitudes: Floats, basins: IntImage, wet: Singles) -> Floats:
-    """Water in every node of the tree of basins when it reaches the node's parent.
-
-    A pixel holds ``h - wet`` once the level ``h`` is above its own, so a slope above the basin's pass counts
-    only from the ancestor that reaches it. Each pixel is lifted to that ancestor by powers of two.
-    """
-    parents: Ints = tree.parents()
-    node = basins.ravel().astype(np.int64)
-    level = wet.ravel().astype(np.float64)
-    high = np.flatnonzero(altitudes[parents[node]] <= level)
-    jumps = [parents]
-    while not np.array_equal(jumps[-1][jumps[-1]], jumps[-1]):
-        jumps.append(jumps[-1][jumps[-1]])
-    above, floor = node[high], level[high]
-    for jump in reversed(jumps):
-        target = jump[above]
-        above = np.where(altitudes[target] <= floor, target, above)
-    node[high] = above
-    size = len(parents)
-    area = _sum_up(tree, np.bincount(node, minlength=size).astype(np.float64))
-    depth = _sum_up(tree, np.bincount(node, weights=level, minlength=size).astype(np.float64))
-    volume: Floats = area * altitudes[parents] - depth
-    return volume
-
-
-def _sum_up(tree: Any, own: Floats) -> Floats:
-    """Sum of a node's own value and those of everything below it."""
-    total: Floats = hg.accumulate_and_add_sequential(
-        tree,
-        own,
-        own[: tree.num_leaves()],
-        hg.Accumulators.sum,
-    )
-    return total
-
-
-def _felzenszwalb(rgb: NDArray[np.uint8], num_regions: int) -> IntImage:
-    """Graph-based segmentation, small like neighbours joined until few enough regions are left."""
-    from skimage.measure import label
-    from skimage.segmentation import felzenszwalb
-
-    parts = (
-        label(  # type: ignore[no-untyped-call]
-            felzenszwalb(rgb, scale=100, sigma=0.8, min_size=20), connectivity=1, background=-1
-        )
-        - 1
-    )
-    basins = _raster_order(parts)
-    count = int(basins.max()) + 1
-    flat = np.zeros_like(rgb[..., 0], np.float32)
-    total = np.stack([np.bincount(basins.ravel(), weights=c.ravel()) for c in np.moveaxis(rgb, -1, 0)], 1)
-    area = np.bincount(basins.ravel()).astype(np.float64)
-    mean = total / area[:, None]
-    pairs, _ = _passes(basins, count, flat[:, 1:], flat[1:])
-    # Ward's price of a merge, in the order of a minimum spanning tree: small and similar neighbours first.
-    one, two = pairs.T
-    price = ((mean[one] - mean[two]) ** 2).sum(1) * area[one] * area[two] / (area[one] + area[two])
-    parent = np.arange(count)
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    merges = []
-    for edge in np.argsort(price, kind="stable"):
-        a, b = root(int(one[edge])), root(int(two[edge]))
-        if a != b:
-            parent[b] = a
-            merges.append(pairs[edge])
-    return Hierarchy(basins, np.array(merges, np.int32).reshape(-1, 2)).cut(num_regions)
+    def _merge_levels(self, pairs: watershed.Ints) -> Floats:
+        """Level at which the basins of each pair (P, 2) come together."""
+        hg = watershed.hg
+        if hg is None:
+            raise ConfigError("The package higra isn't installed.", "Install it to see a contour map.")
+        if len(pairs) == 0:
+            return np.zeros(0)
+        graph = hg.UndirectedGraph(len(self.merges) + 1)
+        graph.add_edges(self.merges[:, 0].astype(np.int64), self.merges[:, 1].astype(np.int64))
+        tree, altitudes = hg.bpt_canonical(graph, self.levels)
+        levels: Floats = altitudes[tree.lowest_common_ancestor(pairs[:, 0], pairs[:, 1])]
+        return levels

@@ -23,7 +23,7 @@ class CachedPicture:
     sample : PictureSample
         With the labels of the marks alone.
     taught : PictureSample
-        The same cells; those without a mark may carry pseudo labels.
+        The same cells; those without a mark may carry first guesses or pseudo labels.
     """
 
     picture: TrainingPicture
@@ -38,7 +38,13 @@ class CachedPicture:
     @property
     def digest(self) -> int:
         """Tells marks from other marks, as far as training sees them."""
-        return zlib.crc32(self.sample.labels.to(torch.uint8).numpy().tobytes())
+        sample = self.sample
+        digest = zlib.crc32(sample.labels.to(torch.uint8).numpy().tobytes())
+        if sample.allowed is not None:
+            digest = zlib.crc32(sample.allowed.numpy().tobytes(), digest)
+        if len(marks := sample.guesses[sample.guesses != sample.labels]):
+            digest = zlib.crc32(marks.to(torch.uint8).numpy().tobytes(), digest)
+        return digest
 
     def with_labels(self, labels: Tensor) -> CachedPicture:
         """The same with these labels (n,), pseudo labels included."""
@@ -91,7 +97,8 @@ class FeatureCache:
 
     def put(self, picture: TrainingPicture, sample: PictureSample) -> None:
         """Add a picture, or replace the one of the same name."""
-        self.set(self.place(picture.name), CachedPicture(picture, sample, sample))
+        cached = CachedPicture(picture, sample, sample).with_labels(sample.guesses)
+        self.set(self.place(picture.name), cached)
 
     def set(self, place: int, cached: CachedPicture) -> None:
         """Put a picture at a place, the next free one at the most."""

@@ -38,11 +38,11 @@ class FirstGuess:
     def _learn(self) -> None:
         classes = self._num_classes
         samples = [cached.sample for cached in self._cache.in_order]
-        marked = [(s.labels < classes).nonzero()[:, 0] for s in samples]
+        marked = [(s.guesses < classes).nonzero()[:, 0] for s in samples]
         # Every so many cells: each picture has its share, and no generator is touched.
         step = -(-sum(map(len, marked)) // _MOST_CELLS) or 1
         taken = [rows[::step] for rows in marked]
-        labels = torch.cat([s.labels[t] for s, t in zip(samples, taken, strict=True)])
+        labels = torch.cat([s.guesses[t] for s, t in zip(samples, taken, strict=True)])
         if len(torch.unique(labels)) < 2:
             return
         rows = torch.cat([s.features[t] for s, t in zip(samples, taken, strict=True)]).float()

@@ -149,20 +149,26 @@ def _watch(network: SegmentationNetwork, pulse: Pulse, untold: int) -> Callable[
 def labelled_cells(
     pictures: Sequence[CachedPicture], network: SegmentationNetwork, seed: int, *, pseudo: bool
 ) -> tuple[Tensor, Tensor]:
-    """Features (n, C) and labels (n,) of the marked cells, and of as many pseudo-labelled ones if those are wanted.
+    """Features (n, C) and labels (n,) of the marked cells, and of as many that have first guesses or pseudo labels.
 
-    There are 40,000 marked ones at the most; pseudo-labelled ones may be 15,000 where the marks are fewer. Those to
+    There are 40,000 marked ones at the most; of the others there may be 15,000 where the marks are fewer. Those to
     keep are drawn.
+
+    Parameters
+    ----------
+    pictures : sequence of CachedPicture
+    network : SegmentationNetwork
+    seed : int
+    pseudo : bool
+        Whether the others come with their pseudo labels; else with the first guesses of coarse marks, if any.
     """
     classes = network.num_classes
     generator = torch.Generator().manual_seed(seed)
     marked = _thin([p.sample.labels < classes for p in pictures], _MOST_CELLS, generator)
-    taken, labels = marked, [p.sample.labels for p in pictures]
-    if pseudo:
-        labels = [p.taught.labels for p in pictures]
-        extra = [(p.taught.labels < classes) & (p.sample.labels >= classes) for p in pictures]
-        extra = _thin(extra, max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS), generator)
-        taken = [m | e for m, e in zip(marked, extra, strict=True)]
+    labels = [p.taught.labels if pseudo else p.sample.guesses for p in pictures]
+    extra = [(c < classes) & (p.sample.labels >= classes) for c, p in zip(labels, pictures, strict=True)]
+    extra = _thin(extra, max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS), generator)
+    taken = [m | e for m, e in zip(marked, extra, strict=True)]
     features = torch.cat([p.sample.features[t] for p, t in zip(pictures, taken, strict=True)]).float()
     chosen = torch.cat([c[t] for c, t in zip(labels, taken, strict=True)])
     return features.to(network.mean.device), chosen.to(network.mean.device)

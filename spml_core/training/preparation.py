@@ -9,7 +9,7 @@ import numpy as np
 
 from spml_core.config import TrainConfig
 from spml_core.models import SegmentationNetwork
-from spml_core.training.cache import FeatureCache
+from spml_core.training.cache import CachedPicture, FeatureCache
 from spml_core.training.checkpoint import Checkpoint
 from spml_core.training.choosing import Choice, choose_color_strength
 from spml_core.training.events import Event, StageProgress
@@ -17,16 +17,20 @@ from spml_core.training.first_guess import FirstGuess
 from spml_core.training.fitting import fit_from_first_rows, fit_from_nothing, fit_onwards
 from spml_core.training.pulse import Pulse, StoppedEarlyError
 from spml_core.training.reading import Reader
+from spml_core.training.samples import PictureSample
 from spml_core.training.schedule import Clock
+from spml_core.training.tag_guesses import guess_from_tags
 from spml_core.training.teaching import teach
 from spml_core.training.training_set import TrainingSet
 
 # Shares of the time budget after which a stage has to end.
 _START_UNTIL = 0.62
+_TAGS_UNTIL = 0.58
 _CHOOSE_UNTIL = 0.75
 _SECOND_UNTIL = 0.9
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _MOST_PER_CLASS = 400  # of one class in one picture
+_ROUNDS_FROM_TAGS = 3  # of pseudo labels, where first guesses are few and vague
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ def prepare(
         reading = (clock.spent - began) / len(cache)
         yield StageProgress("start", 0, 1, max(0.0, clock.left))
         pulse.check()
+        rounds = 1
+        if not onwards and guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL)):
+            rounds = _ROUNDS_FROM_TAGS
         marked = [cached for cached in cache.in_order if cached.marked]
         if onwards:
             fit_onwards(network, marked, config, pulse, until(_START_UNTIL), pseudo=False)
@@ -115,7 +122,7 @@ def prepare(
         yield StageProgress("choose", 0, 1, max(0.0, clock.left))
         pulse.check()
         choice = choose_color_strength(
-            [cached.sample for cached in marked],
+            [judged for cached in marked if (judged := _judged(cached)) is not None],
             lambda s: network.standardise(s.features.to(network.mean.device).float()),
             network.num_classes,
             config.color_strengths,
@@ -124,8 +131,10 @@ def prepare(
             beat=pulse.check,
         )
         pulse.refinement = replace(pulse.refinement, color_strength=choice.color_strength)
-        if config.pseudo_labels and clock.spent < _SECOND_UNTIL * clock.budget and pulse.beat():
-            yield StageProgress("second", 0, 1, max(0.0, clock.left))
+        for second in range(rounds if config.pseudo_labels else 0):
+            if clock.spent > _SECOND_UNTIL * clock.budget or not pulse.beat():
+                break
+            yield StageProgress("second", second, rounds, max(0.0, clock.left))
             teach(network, cache, range(len(cache)), choice.color_strength, config, pulse.check)
             if onwards:
                 fit_onwards(network, cache.in_order, config, pulse, until(_SECOND_UNTIL), pseudo=True)
@@ -185,6 +194,14 @@ def prepare_again(
         False,
         changed,
     )
+
+
+def _judged(cached: CachedPicture) -> PictureSample | None:
+    """Labels of a picture that can judge the colour strength: marks and the cores of boxes, not mere tags."""
+    sample = cached.sample
+    if cached.picture.coarse.boxes:
+        return replace(sample, labels=sample.guesses)
+    return sample if sample.marked.any() else None
 
 
 def _per_class(training_set: TrainingSet) -> int:

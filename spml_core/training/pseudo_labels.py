@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from spml_core.training.samples import PictureSample
 # only have to be much surer, since a correction too is a mark.
 _CLASSES_TO_TELL = 2
 _UNMARKED_FACTOR = 0.05
+_LEAST_SHARE = 0.01  # of a picture's cells, for a class that is tagged or boxed in it
 
 
 def add_pseudo_labels(
@@ -65,15 +67,40 @@ def _answer(
     sample: PictureSample, probabilities: Tensor, num_classes: int, strength: float, confidence: float
 ) -> Tensor:
     guess = probabilities.cpu().numpy()
+    allowed = None if sample.allowed is None else sample.allowed.numpy()
     marked = np.isin(np.arange(num_classes), sample.labels.numpy())
-    if marked.sum() >= _CLASSES_TO_TELL:
+    if allowed is not None:
+        guess = _among(guess, allowed)
+    elif marked.sum() >= _CLASSES_TO_TELL:
         guess = guess * np.where(marked, 1, _UNMARKED_FACTOR).astype(np.float32)
         guess /= guess.sum(1, keepdims=True)
     refined = refine_samples(sample, guess, strength)
-    sure = (refined.max(1) > confidence) & sample.drawn.numpy()
+    if allowed is not None:
+        refined = _among(refined, allowed)
+    drawn = sample.drawn.numpy()
     open_ = (sample.labels == num_classes).numpy()
-    answer = np.where(sure & open_, refined.argmax(1), sample.labels.numpy())
+    answer = np.where((refined.max(1) > confidence) & drawn, refined.argmax(1), num_classes)
+    for missing in np.flatnonzero(sample.tags.numpy() & ~marked):
+        _keep_some(answer, refined[:, missing], int(missing), drawn & open_)
+    answer = np.where(open_, answer, sample.labels.numpy())
     return torch.from_numpy(answer.astype(np.int64))
+
+
+def _among(guess: NDArray[np.floating], allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Probabilities (n, K) shared out among the allowed classes (n, K)."""
+    kept = np.where(allowed, guess + 1e-9, 0)
+    shared: NDArray[np.float32] = (kept / kept.sum(1, keepdims=True)).astype(np.float32)
+    return shared
+
+
+def _keep_some(
+    answer: NDArray[np.int64], score: NDArray[np.floating], index: int, among: NDArray[np.bool_]
+) -> None:
+    """Give a class that is known to be there the few cells that speak most for it, if it has none."""
+    cells = np.flatnonzero(among & (score > 0))
+    few = math.ceil(_LEAST_SHARE * among.sum())
+    if np.count_nonzero(answer[cells] == index) < few:
+        answer[cells[np.argsort(-score[cells], kind="stable")[:few]]] = index
 
 
 def refine_samples(

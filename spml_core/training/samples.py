@@ -14,6 +14,7 @@ from spml_core.classes import IGNORE
 from spml_core.labeling.colors import ColorBins
 from spml_core.models import SegmentationNetwork, Window, rgb_tensor
 from spml_core.segments import build_hierarchy, edge_strength
+from spml_core.training.hints import GridHints
 from spml_core.training.training_set import TrainingPicture
 
 _WINDOWS_PER_PICTURE = 12  # windows of a very large picture that are looked at, those with marks first
@@ -41,6 +42,10 @@ class PictureSample:
     tags : Tensor, (K,) bool
     marked : Tensor, (n,) bool
         Whether a person gave the label; others may get one from the model.
+    guesses : Tensor, (n,) int64
+        The labels, and first guesses of coarse marks where there is none (:class:`GridHints`).
+    allowed : Tensor, (n, K) bool, or None
+        Classes that coarse marks leave possible; None if they rule out nothing.
     """
 
     features: Tensor
@@ -52,6 +57,8 @@ class PictureSample:
     drawn: Tensor
     tags: Tensor
     marked: Tensor
+    guesses: Tensor
+    allowed: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -93,11 +100,13 @@ def sample_picture(
     height, width = rgb.shape[:2]
     stride = network.pyramid.stride
     grid = network.pyramid.grid(height, width)
-    labels = (
+    painted = (
         np.full(grid, num_classes, np.int64)
         if picture.labels is None
         else cell_labels(picture.labels(), stride, num_classes)
     )
+    hints = GridHints.of(painted, picture.coarse, (height, width), num_classes)
+    labels = hints.labels
     bins = ColorBins.of(rgb)
     windows = _chosen(network.pyramid.windows(height, width), labels < num_classes, stride, rng)
     features, positions, codes, levels, colors, drawn = [], [], [], [], [], []
@@ -122,9 +131,11 @@ def sample_picture(
         colors.append(bins.assign(part)[middle])
         drawn.append(fair)
     known = torch.from_numpy(np.concatenate(codes))
+    places = np.concatenate(positions)
+    allowed = hints.allowed(places)
     return PictureSample(
         torch.cat(features),
-        torch.from_numpy(np.concatenate(positions)),
+        torch.from_numpy(places),
         grid,
         known,
         torch.from_numpy(np.concatenate(levels).astype(np.int64)),
@@ -132,6 +143,8 @@ def sample_picture(
         torch.from_numpy(np.concatenate(drawn)),
         torch.from_numpy(picture.tags.copy()),
         known < num_classes,
+        torch.from_numpy(hints.guesses[tuple(places.T)]),
+        None if allowed is None else torch.from_numpy(allowed),
     )
 
 

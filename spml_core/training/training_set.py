@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.annotations import CoarseMarks
+from spml_core.annotations.sufficiency import BACKGROUND, known_classes, what_is_lacking
 from spml_core.classes import IGNORE
 from spml_core.errors import TrainingError
 
@@ -135,19 +136,31 @@ def check_training_set(training_set: TrainingSet) -> list[str]:
         If nothing is marked, or only one class is.
     """
     names = training_set.class_names
-    if not training_set.marked:
-        raise TrainingError(
-            "No picture is marked.", "Mark at least two classes with scribbles or points, then train."
-        )
-    seen = np.logical_or.reduce([_painted(p, len(names)) for p in training_set.marked])
-    if seen.sum() < 2:
-        only = f"only {names[int(seen.argmax())]!r} is" if seen.any() else "no pixel is"
-        raise TrainingError(f"Of {len(names)} classes {only} marked.", "Mark at least two classes.")
-    return [
+    painted = [_painted(p, len(names)) for p in training_set.marked]
+    seen = {int(index) for there in painted for index in np.flatnonzero(there)}
+    coarse = [p.coarse for p in training_set.pictures]
+    lacking, remedy = what_is_lacking(seen, coarse, names)
+    if lacking:
+        raise TrainingError(lacking, remedy)
+    known = known_classes(seen, coarse)
+    told = [
         f"The class {name!r} is marked nowhere, so it will never be predicted."
-        for name, there in zip(names, seen, strict=True)
-        if not there
+        for index, name in enumerate(names)
+        if index not in known
     ]
+    return [*told, *_contradictions(training_set, painted)]
+
+
+def _contradictions(training_set: TrainingSet, painted: list[NDArray[np.bool_]]) -> Iterator[str]:
+    for picture, there in zip(training_set.marked, painted, strict=True):
+        if picture.coarse.complete:
+            boxed = {box.class_index for box in picture.coarse.boxes}
+            extra = (set(np.flatnonzero(there)) | boxed) - set(picture.coarse.tags) - {BACKGROUND}
+            if extra:
+                listed = ", ".join(training_set.class_names[index] for index in sorted(extra))
+                yield (
+                    f"{picture.name}: the tags leave out {listed}, but there are other marks of it; those count."
+                )
 
 
 def _painted(picture: TrainingPicture, num_classes: int) -> NDArray[np.bool_]:

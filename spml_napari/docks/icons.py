@@ -70,6 +70,14 @@ def _point() -> Drawing:
     return drawing
 
 
+def _key_point() -> Drawing:
+    """The parts of a figure, joined; the marked one with a ring."""
+    drawing = Drawing().line((12, 9.5), (12, 15), (7, 21)).line((12, 15), (17, 21)).line((5, 12), (19, 12))
+    for x, y in ((5, 12), (19, 12), (7, 21), (17, 21)):
+        drawing.dot(x, y, 1.7)
+    return drawing.dot(12, 6, 1.9).ring(12, 6, 4)
+
+
 def _box() -> Drawing:
     drawing = Drawing()
     drawing.lines.addRect(QRectF(5, 6.5, 14, 11))
@@ -147,6 +155,12 @@ def _delete() -> Drawing:
     )
 
 
+def _import() -> Drawing:
+    """An arrow into a tray."""
+    drawing = Drawing().line((4, 14), (4, 20), (20, 20), (20, 14)).line((12, 3), (12, 11))
+    return drawing.area((12, 16.5), (7.5, 10), (16.5, 10))
+
+
 def _merge() -> Drawing:
     drawing = Drawing().line((4, 5), (11, 12), (17, 12)).line((4, 19), (11, 12))
     return drawing.area((22, 12), (16, 8), (16, 16))
@@ -156,6 +170,7 @@ _DRAWINGS: dict[str, Callable[[], Drawing]] = {
     "move": _move,
     "scribble": _scribble,
     "point": _point,
+    "key_point": _key_point,
     "box": _box,
     "tag": _tag,
     "erase": _erase,
@@ -167,6 +182,7 @@ _DRAWINGS: dict[str, Callable[[], Drawing]] = {
     "redo": _redo,
     "add": lambda: Drawing().line((12, 4), (12, 20)).line((4, 12), (20, 12)),
     "delete": _delete,
+    "import": _import,
     "merge": _merge,
     "up": lambda: Drawing().line((12, 20), (12, 5)).line((5.5, 11), (12, 4.5), (18.5, 11)),
     "down": lambda: Drawing().line((12, 4), (12, 19)).line((5.5, 13), (12, 19.5), (18.5, 13)),

@@ -25,18 +25,21 @@ from spml_napari.docks.heat_legend import HeatLegend
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 from spml_napari.docks.probability_bars import ProbabilityBars
 from spml_napari.docks.reasons import ReasonsList
+from spml_napari.docks.seeds_note import SeedsNote
 from spml_napari.qt_types import slot, there
 from spml_napari.run_summaries import has_model, run_title
 from spml_napari.view_state import OverlayMode, Tool
 
 if TYPE_CHECKING:
     from spml_napari.prediction_control import PredictionControl
+    from spml_napari.seed_control import SeedControl
     from spml_napari.session import Session
 
 _MODES = (
     (OverlayMode.CLASSES, "Classes", "The class of each pixel, in its colour"),
     (OverlayMode.UNCERTAINTY, "Uncertainty", "Where the model hesitates (U)"),
     (OverlayMode.DIFFERENCE, "Changes", "What changed since another run"),
+    (OverlayMode.SEEDS, "Seeds", "What training takes your boxes, key points and tags for (D)"),
 )
 _POINT_AT = "Point at the picture to see what the model thinks there."
 
@@ -48,6 +51,7 @@ class InspectDock(QWidget):
     ----------
     session : Session
     predictions : PredictionControl
+    seeds : SeedControl
     submit : callable
         Runs a function in the background: ``submit(function, *arguments, done=callback)``.
     """
@@ -59,6 +63,7 @@ class InspectDock(QWidget):
         self,
         session: Session,
         predictions: PredictionControl,
+        seeds: SeedControl,
         submit: Callable[..., object],
         parent: QWidget | None = None,
     ) -> None:
@@ -66,6 +71,7 @@ class InspectDock(QWidget):
         self.setObjectName("inspect_dock")
         self._session = session
         self._predictions = predictions
+        self._seed_control = seeds
         content = QWidget()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -138,6 +144,8 @@ class InspectDock(QWidget):
         layout.addLayout(form)
         self.legend = HeatLegend()
         layout.addWidget(self.legend)
+        self.seeds = SeedsNote(self._session, self._seed_control)
+        layout.addWidget(self.seeds)
 
     def _build_cursor(self, layout: QVBoxLayout) -> None:
         layout.addWidget(heading("Under the cursor"))

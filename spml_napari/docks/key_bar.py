@@ -21,6 +21,7 @@ MOUSE: dict[Tool, tuple[tuple[str, str], ...]] = {
     Tool.MOVE: (("Drag", "Move the picture"), ("Wheel", "Zoom")),
     Tool.SCRIBBLE: (("Drag", "Draw"),),
     Tool.POINT: (("Click", "Set a point"),),
+    Tool.KEY_POINT: (("Click", "Set a part's centre"), ("Drag", "As wide as its object")),
     Tool.BOX: (("Drag", "From corner to corner"),),
     Tool.ERASE: (("Drag", "Rub out"),),
     Tool.PICK: (("Click", "Give a segment the class"), ("Drag", "Several")),
@@ -48,7 +49,7 @@ def hints(tool: Tool) -> list[Hint]:
             keys.setdefault(shortcut.bar, []).append(shortcut.keys)
     found = [Hint(key, text) for key, text in MOUSE[tool]]
     found += [Hint("  ".join(map(shown_key, group)), text) for text, group in keys.items()]
-    if tool in (Tool.SCRIBBLE, Tool.BOX, Tool.ERASE, Tool.PICK):
+    if tool in (Tool.SCRIBBLE, Tool.KEY_POINT, Tool.BOX, Tool.ERASE, Tool.PICK):
         found.append(Hint(*_TAKE_BACK))
     if tool is not Tool.MOVE:
         found += [Hint(key, text) for key, text in _ALWAYS]

@@ -99,15 +99,15 @@ class PictureModel(QAbstractListModel):
         self._records, self._folder, self._states = tuple(records), thumbnails, states
         self._ids = frozenset(record.id for record in self._records)
         self._missing, self._unreadable = {}, {}
-        self._list(None)
+        self._list()
 
-    def set_states(self, states: PictureStates, keep: int | None = None) -> None:
-        """Show how the pictures stand now; the picture ``keep`` stays listed even if the filter is against it."""
+    def set_states(self, states: PictureStates, keep: Collection[int] = ()) -> None:
+        """Show how the pictures stand now; those in ``keep`` stay listed even if the filter is against it."""
         if states != self._states:
             self._states = states
             self._list(keep)
 
-    def set_missing(self, missing: Mapping[int, str], keep: int | None = None) -> None:
+    def set_missing(self, missing: Mapping[int, str], keep: Collection[int] = ()) -> None:
         """Say which pictures aren't at their place, by id, in words."""
         if missing != self._missing:
             self._missing = dict(missing)
@@ -118,16 +118,16 @@ class PictureModel(QAbstractListModel):
         """List only pictures of this state whose names hold ``text`` (in any case)."""
         if (chosen, text) != (self._filter, self._text):
             self._filter, self._text = chosen, text
-            self._list(None)
+            self._list()
 
-    def _list(self, keep: int | None) -> None:
-        keep = keep if keep in self._row_of else None
+    def _list(self, keep: Collection[int] = ()) -> None:
+        kept = frozenset(keep) & self._row_of.keys()
         words = self._text.casefold()
         chosen = self._states.chosen(self._filter, self._ids, self.problems)
         rows = [
             record
             for record in self._records
-            if record.id == keep or (record.id in chosen and words in record.name.casefold())
+            if record.id in kept or (record.id in chosen and words in record.name.casefold())
         ]
         if rows == self._rows:
             if rows:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QItemSelectionModel, QModelIndex, Qt, QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import (
     QComboBox,
@@ -26,11 +26,13 @@ from spml_core.project import Project
 from spml_napari.docks.badges import Badge, badge_icon
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton
+from spml_napari.docks.import_button import ImportButton
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
 from spml_napari.docks.parts import column, note
 from spml_napari.docks.paths import ask_for_folder, ask_for_pictures, dropped_paths
 from spml_napari.docks.picture_model import PictureFilter, PictureModel, PictureStates, missing_pictures
-from spml_napari.docks.rows import ID_ROLE, RowList
+from spml_napari.docks.picture_selection import PictureSelection
+from spml_napari.docks.rows import RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
 from spml_napari.qt_types import slot, there
 
@@ -122,8 +124,11 @@ class PicturesDock(QWidget):
         self.list = RowList("picture_list")
         self.list.setMinimumHeight(100)
         self.list.setModel(self._model)
-        self.list.setToolTip("Click a picture to show it. Drop pictures or folders here to add them.")
-        there(self.list.selectionModel()).currentChanged.connect(self._on_chosen)
+        self.list.setToolTip(
+            "Click a picture to show it; with Shift or Ctrl, or with Ctrl+A, select several to tag them all at once.\n"
+            "Drop pictures or folders here to add them."
+        )
+        self.selection = PictureSelection(self._session, self.list, self._model, self)
         self.empty = note()
         self.empty.setObjectName("pictures_empty")
         self.missing = note()
@@ -147,6 +152,7 @@ class PicturesDock(QWidget):
         self.add = IconButton("add", "Add pictures... (files and folders can be dropped here, too)")
         self.add.setObjectName("add_pictures")
         self.add.clicked.connect(self._ask_add)
+        self.import_marks = ImportButton(self._session, self._submit)
         self.progress = JobProgress("add_progress", "Add nothing")
         walk = QHBoxLayout()
         for widget in (self.previous, self.position, self.next):
@@ -154,6 +160,7 @@ class PicturesDock(QWidget):
         top = QHBoxLayout()
         top.addWidget(self.search, 1)
         top.addWidget(self.add)
+        top.addWidget(self.import_marks)
         layout.addLayout(top)
         layout.addWidget(self.filter)
         layout.addWidget(self.list, 1)
@@ -206,7 +213,7 @@ class PicturesDock(QWidget):
         """Ask the project how its pictures stand."""
         if self._session.project is not None:
             place = there(self.list.verticalScrollBar()).value()
-            self._model.set_states(self._states(self._session.project), self._shown_id())
+            self._model.set_states(self._states(self._session.project), self._session.selected)
             there(self.list.verticalScrollBar()).setValue(place)
             self._show_state()
 
@@ -224,10 +231,7 @@ class PicturesDock(QWidget):
             self._submit(missing_pictures, records, done=self._take_missing)
 
     def _take_missing(self, missing: dict[int, str]) -> None:
-        self._model.set_missing(missing, self._shown_id())
-
-    def _shown_id(self) -> int | None:
-        return None if self._session.picture is None else self._session.picture.id
+        self._model.set_missing(missing, self._session.selected)
 
     # Going about ----------------------------------------------------------------------------------------
 
@@ -235,12 +239,9 @@ class PicturesDock(QWidget):
         """Go so many of the listed pictures on (negative: back)."""
         self._session.step(count, among=self._model.ids())
 
-    def _on_chosen(self, current: QModelIndex) -> None:
-        if current.isValid():
-            self._session.go_to(current.data(ID_ROLE))
-
     def _on_filter(self) -> None:
         self._model.set_filter(PictureFilter(self.filter.currentData()), self.search.text().strip())
+        self.selection.drop_unlisted()
 
     def _on_picture(self) -> None:
         self._show_current()
@@ -248,14 +249,7 @@ class PicturesDock(QWidget):
             self.list.scrollTo(self.list.currentIndex())
 
     def _show_current(self) -> None:
-        shown = self._shown_id()
-        row = None if shown is None else self._model.row_of(shown)
-        selection = there(self.list.selectionModel())
-        if row is None:
-            selection.clear()
-        else:
-            index = self._model.index(row)
-            selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        row = self.selection.show()
         listed = self._model.rowCount()
         self.position.setText(f"{'-' if row is None else row + 1} of {listed}")
         self.previous.setEnabled(listed > 0 and row != 0)

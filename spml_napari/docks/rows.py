@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QPainter, QPalette, QPixmap
+from qtpy.QtGui import QColor, QFontMetrics, QKeyEvent, QKeySequence, QPainter, QPalette, QPixmap
 from qtpy.QtWidgets import (
     QApplication,
     QListView,
@@ -123,10 +123,10 @@ class RowList(QListView):
         self.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Move about, open and delete."""
+        """Move about, select, open and delete."""
         if event.key() == Qt.Key.Key_Delete:
             self.delete_pressed.emit()
-        elif event.key() in _KEYS:
+        elif event.key() in _KEYS or event.matches(QKeySequence.StandardKey.SelectAll):
             super().keyPressEvent(event)
         else:
             event.ignore()

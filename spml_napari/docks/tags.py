@@ -1,4 +1,4 @@
-"""Tags: check boxes that say what is in the current picture, wherever it may be."""
+"""Tags: check boxes that say what is in the selected pictures, wherever it may be."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from qtpy.QtCore import QItemSelectionModel, QSize, Qt
 from qtpy.QtGui import QKeyEvent, QShowEvent
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from spml_core.annotations import Tag
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import note, swatch
+from spml_napari.docks.wrapped_check import WrappedCheck
 from spml_napari.qt_types import flags
 from spml_napari.session import Session
 
 _ROWS_SHOWN = 8
+_ONE = (
+    "Check what can be seen in this picture, wherever it is. Select several pictures to tag them all at once."
+)
+_MANY = "<b>{} pictures are selected</b>: a check here tags them all."
+_COMPLETE = "These are all the classes in the picture"
+_COMPLETE_TIP = (
+    "On: what isn't checked isn't in the picture either, and the model learns from that.\n"
+    "Off: there may be more in the picture than is checked."
+)
 _OWN_KEYS = frozenset(
     {Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Home, Qt.Key.Key_End}
 )
@@ -43,7 +52,9 @@ class _TagList(QListWidget):
 
 
 class TagsPanel(QWidget):
-    """A check box for each class that says whether it is somewhere in the current picture.
+    """A check box for each class that says whether it is somewhere in the selected pictures.
+
+    It is half checked if only some of them are tagged with the class.
 
     Parameters
     ----------
@@ -57,23 +68,28 @@ class TagsPanel(QWidget):
         self._filling = False
         self.list = _TagList()
         self.list.setObjectName("tags")
-        self.list.setAccessibleName("Classes that are in this picture")
+        self.list.setAccessibleName("Classes that are in the selected pictures")
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.list.itemChanged.connect(self._on_item)
-        self._hint = note("Check what can be seen in this picture, wherever it is.")
+        self._hint = note(_ONE)
+        self._hint.setObjectName("tags_hint")
+        self.complete = WrappedCheck("tags_complete", _COMPLETE, _COMPLETE_TIP)
+        self.complete.clicked.connect(self._on_complete)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self._hint)
         layout.addWidget(self.list)
+        layout.addWidget(self.complete)
         follow(
             self,
             {
                 session.project_changed: self._fill,
                 session.classes_changed: self._fill,
                 session.picture_changed: self._check,
+                session.selection_changed: self._check,
                 session.marks_changed: self._on_marks,
             },
         )
@@ -119,17 +135,19 @@ class TagsPanel(QWidget):
         self._check()
 
     def _check(self) -> None:
-        """Set the boxes as the current picture's marks have it; while folded in, that can wait."""
+        """Set the boxes as the selected pictures' marks have it; while folded in, that can wait."""
         if not self.isVisible():
             return
-        tagged = {mark.class_index for mark in self.session.marks().values() if isinstance(mark, Tag)}
+        counts, selected = self.session.tag_counts(), len(self.session.selected)
         self._filling = True
         for row in range(self.list.count()):
-            self._item(row).setCheckState(Qt.CheckState.Checked if row in tagged else Qt.CheckState.Unchecked)
+            self._item(row).setCheckState(_state(counts.get(row, 0), selected))
         self._filling = False
+        self.complete.show_state(self.session.tags_complete())
+        self._hint.setText(_ONE if selected <= 1 else _MANY.format(selected))
 
     def _on_marks(self, pictures: frozenset[int]) -> None:
-        if self.session.picture is not None and self.session.picture.id in pictures:
+        if not self.session.selected.isdisjoint(pictures):
             self._check()
 
     def _on_item(self, item: QListWidgetItem) -> None:
@@ -137,3 +155,13 @@ class TagsPanel(QWidget):
             return
         self.session.set_tag(self.list.row(item), item.checkState() == Qt.CheckState.Checked)
         self._check()  # back to what is so, if it couldn't be stored
+
+    def _on_complete(self, complete: bool) -> None:
+        self.session.set_tags_complete(complete)
+        self._check()
+
+
+def _state(tagged: int, selected: int) -> Qt.CheckState:
+    if tagged == 0:
+        return Qt.CheckState.Unchecked
+    return Qt.CheckState.Checked if tagged == selected else Qt.CheckState.PartiallyChecked

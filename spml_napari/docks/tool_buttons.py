@@ -33,6 +33,12 @@ TOOLS: dict[Tool, ToolLook] = {
     Tool.MOVE: ToolLook("Move", "V", "Drag moves the picture, the wheel zooms"),
     Tool.SCRIBBLE: ToolLook("Scribble", "S", "Draw a line over pixels of the current class"),
     Tool.POINT: ToolLook("Point", "P", "Click a place of the current class"),
+    Tool.KEY_POINT: ToolLook(
+        "Key point",
+        "K",
+        "Press at the centre of a part of an object, and drag a circle about as large as the whole object;"
+        " a click takes the last size",
+    ),
     Tool.BOX: ToolLook("Box", "B", "Drag a box around an object of the current class"),
     Tool.ERASE: ToolLook("Erase", "E", "Rub marks out"),
     Tool.PICK: ToolLook("Pick", "G", "Pick segment: click a region of one look to give it the current class"),
@@ -65,7 +71,7 @@ class ToolButton(IconButton):
         """Width in pixels that the name needs, and the key beside the icon."""
         metrics = self.fontMetrics()
         key = metrics.horizontalAdvance(self._key)
-        return max(metrics.horizontalAdvance(self.text()) + 4, _SIDE + 2 * key + 4)
+        return max(metrics.horizontalAdvance(self.text()) + 2, _SIDE + 2 * key + 4)
 
     @property
     def bare_width(self) -> int:

@@ -30,7 +30,7 @@ REGIONS = (10, 5000)
 """Fewest and most regions that a picture is cut into for picking."""
 _DEFAULT_REGIONS = 300
 _SIDE_BY_SIDE = 620
-_USUAL_WIDTH = 232
+_USUAL_WIDTH = 250
 _NARROWEST = 120
 _SHARES = (3, 2, 2, 2)
 _NO_PROJECT = "Open a project, or make one, to mark its pictures with these tools."

@@ -1,4 +1,4 @@
-"""The prediction over the picture, as the session's overlay view asks for it."""
+"""The prediction, or what marks were taken for, over the picture, as the session's overlay view asks for it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QElapsedTimer, QObject, QTimer
 
-from spml_core.classes import ClassTable
+from spml_core.classes import IGNORE, ClassTable
+from spml_napari.class_following import background_of
 from spml_napari.docks.following import follow
 from spml_napari.layers.colors import label_colormap
 from spml_napari.layers.geometry import placement
+from spml_napari.layers.marks_raster import VOID
 from spml_napari.layers.outlines import outlines
 from spml_napari.layers.raster_layer import give_data, put, raster_layer, show_raster
 from spml_napari.session import Session
-from spml_napari.view_state import OverlayMode, ShownPrediction
+from spml_napari.view_state import OverlayMode, ShownPrediction, ShownSeeds
 
 MIN_INTERVAL_MS = 200
 """Live previews are shown five times a second at most; what the user does shows at once."""
@@ -23,13 +25,19 @@ HEAT_COLORMAP = "inferno"
 """Perceptually uniform, dark for certain; ``docks.heat_legend`` explains it."""
 
 
+Shown = ShownPrediction | ShownSeeds
+
+_STRIPES = 90
+"""Stripes of the hatching along the longer side of a picture, about."""
+
+
 class Overlay(QObject):
-    """Shows ``session.prediction`` as ``session.overlay`` says; while it is held, changes wait.
+    """Shows ``session.prediction`` or ``session.seeds`` as ``session.overlay`` says; while it is held, changes wait.
 
     Attributes
     ----------
     labels : napari.layers.Labels
-        Classes, or where a compared run says something else.
+        Classes, where a compared run says something else, or seeds.
     heat : napari.layers.Image
         Uncertainty.
     """
@@ -47,7 +55,7 @@ class Overlay(QObject):
         )
         self._held = False
         self._colored: tuple[ClassTable, frozenset[int]] | None = None
-        self._shown: tuple[ShownPrediction, OverlayMode, int] | None = None
+        self._shown: tuple[Shown, OverlayMode, int] | None = None
         self._since_last = QElapsedTimer()
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -55,7 +63,8 @@ class Overlay(QObject):
         follow(
             self,
             {
-                session.prediction_changed: self._on_prediction,
+                session.prediction_changed: self._on_change,
+                session.seeds_changed: self._on_change,
                 session.overlay_changed: self.refresh,
                 session.classes_changed: self.recolor,
             },
@@ -71,10 +80,15 @@ class Overlay(QObject):
         """While held (a stroke is being drawn) nothing new is shown; what came meanwhile shows afterwards."""
         self._held = held
         if not held:
-            self._on_prediction()
+            self._on_change()
 
-    def _on_prediction(self) -> None:
-        shown, now = self._shown, self.session.prediction
+    @property
+    def _wanted(self) -> Shown | None:
+        session = self.session
+        return session.seeds if session.overlay.mode is OverlayMode.SEEDS else session.prediction
+
+    def _on_change(self) -> None:
+        shown, now = self._shown, self._wanted
         is_next = shown is not None and now is not None and shown[0].picture_id == now.picture_id
         if is_next and self._held:
             return
@@ -87,34 +101,44 @@ class Overlay(QObject):
     def refresh(self) -> None:
         """Show what the session holds, now."""
         self._timer.stop()
-        prediction, view = self.session.prediction, self.session.overlay
-        if prediction is None:
+        shown, view = self._wanted, self.session.overlay
+        if shown is None:
             # Nothing of another picture may stay, however briefly.
             self._shown = None
             put(self.labels, visible=False)
             put(self.heat, visible=False)
             return
         self._since_last.restart()
-        wanted = (prediction, view.mode, view.contour)
+        wanted = (shown, view.mode, view.contour)
         if self._shown is None or wanted != self._shown:
             self._shown = wanted
-            self._fill(prediction, view.mode, view.contour)
+            self._fill(shown, view.mode, view.contour)
         is_heat = view.mode is OverlayMode.UNCERTAINTY
         self.recolor()
         # Outlines cover little, so they are drawn stronger than areas.
         strength = min(1.0, 2 * view.opacity) if view.contour else view.opacity
         put(self.labels, opacity=strength, visible=view.visible and not is_heat)
-        has_heat = is_heat and prediction.uncertainty is not None
+        has_heat = is_heat and isinstance(shown, ShownPrediction) and shown.uncertainty is not None
         put(self.heat, opacity=view.opacity, visible=view.visible and has_heat)
 
     def recolor(self) -> None:
         """Take the colours of the session's class table, without those of hidden classes."""
-        wanted = (self.session.classes, self.session.overlay.hidden)
+        classes, view = self.session.classes, self.session.overlay
+        hidden = view.hidden
+        if view.mode is OverlayMode.SEEDS:
+            # Else background couldn't be told from what isn't known.
+            hidden -= background_of(classes)
+        wanted = (classes, hidden)
         if wanted != self._colored:
             self._colored = wanted
             self.labels.colormap = label_colormap(*wanted)
 
-    def _fill(self, prediction: ShownPrediction, mode: OverlayMode, contour: int) -> None:
+    def _fill(self, shown: Shown, mode: OverlayMode, contour: int) -> None:
+        if isinstance(shown, ShownSeeds):
+            values = seed_values(shown, len(self.session.classes), contour)
+            show_raster(self.labels, values, shown.shrink)
+            return
+        prediction = shown
         if mode is OverlayMode.UNCERTAINTY:
             if prediction.uncertainty is not None:
                 put(self.heat, **placement(prediction.shrink))
@@ -146,3 +170,33 @@ def overlay_values(prediction: ShownPrediction, mode: OverlayMode, contour: int)
             return np.zeros_like(values)
         values = np.where(prediction.difference, values, np.uint8(0))
     return values
+
+
+def seed_values(seeds: ShownSeeds, num_classes: int, contour: int) -> NDArray[np.uint8]:
+    """Raster values of seeds: class code + 1, 0 where nothing is shown, 255 for void.
+
+    What a person painted is filled. What was made of boxes, tags or key points is hatched inside a rim, so that the
+    picture shows through.
+
+    Parameters
+    ----------
+    seeds : ShownSeeds
+    num_classes : int
+        K: higher labels are unknown and show nothing.
+    contour : int
+        0 hatches; else there are only rims so many pixels wide.
+
+    Returns
+    -------
+    ndarray (h, w), uint8
+    """
+    values = np.where(seeds.labels < num_classes, seeds.labels + np.uint8(1), np.uint8(0))
+    values[seeds.labels == IGNORE] = VOID
+    if contour:
+        return outlines(values, contour)
+    height, width = values.shape
+    stripe = max(2, round(max(height, width) / (2 * _STRIPES)))
+    rows, columns = np.ogrid[:height, :width]
+    is_gap = (rows + columns) // stripe % 2 == 1
+    hatched = np.where(is_gap & ~seeds.painted, np.uint8(0), values)
+    return np.maximum(hatched, outlines(values, max(1, stripe // 2)))

@@ -1,6 +1,8 @@
-"""What lies under the cursor before it becomes a mark: a segment, or the outline of a box."""
+"""What lies under the cursor before it becomes a mark: a segment, or the outline of a box or circle."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from napari.layers import Labels
@@ -75,6 +77,28 @@ class PointerLayer:
             edge = max(1, round(thickness / self._shrink))
             part[:edge] = part[-edge:] = class_index + 1
             part[:, :edge] = part[:, -edge:] = class_index + 1
+        self._send(before, window)
+
+    def show_circle(
+        self, centre: tuple[float, float], radius: float, thickness: float, class_index: int
+    ) -> None:
+        """Show a circle around (y, x) with a cross in its middle; all lengths in pixels of the picture."""
+        before = self._blank()
+        y, x = (to_raster(place, self._shrink) for place in centre)
+        outer, pen = radius / self._shrink, max(1.0, thickness / self._shrink)
+        reach = math.ceil(outer + pen) + 1
+        window = Window(
+            math.floor(y) - reach, math.floor(x) - reach, math.ceil(y) + reach + 1, math.ceil(x) + reach + 1
+        ).within(self.layer.data.shape)
+        if not window.is_empty:
+            rows = np.arange(window.top, window.bottom)[:, None] - y
+            columns = np.arange(window.left, window.right)[None, :] - x
+            ring = np.abs(np.hypot(rows, columns) - outer) <= pen / 2
+            arm = min(outer / 4, 5 * pen)
+            cross = (np.minimum(np.abs(rows), np.abs(columns)) <= pen / 2) & (
+                np.maximum(np.abs(rows), np.abs(columns)) <= arm
+            )
+            self.layer.data[window.slices][ring | cross] = class_index + 1
         self._send(before, window)
 
     def _blank(self) -> Window:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from spml_core.annotations import Box
+from spml_napari.tools.object_class import is_object_class
 from spml_napari.tools.tool import PictureTool, Place
 
 _LEAST_SIDE = 4
@@ -21,7 +22,8 @@ class BoxTool(PictureTool):
 
     def press(self, place: Place) -> None:
         """Set the first corner."""
-        self._corner, self._class_index = place, self.session.class_index
+        if is_object_class(self.session, "box"):
+            self._corner, self._class_index = place, self.session.class_index
 
     def drag(self, place: Place) -> None:
         """Show the box as it would be."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 
-from spml_core.annotations import Box, Erasure, Mark, Patch, Point
+from spml_core.annotations import Box, Erasure, KeyPoint, Mark, Patch, Point
 from spml_napari.layers.geometry import NOWHERE, Window, window_of, window_of_line
 from spml_napari.tools.line import Line, cut_to_picture
 from spml_napari.tools.tool import PictureTool, Place
@@ -71,8 +71,8 @@ def _is_over_accepted(piece: tuple[Place, ...], width: float, marks: Collection[
 
 
 def is_hit(mark: Mark, places: Sequence[Place], reach: float) -> bool:
-    """Whether a line comes within ``reach`` of a point, or of a box's outline."""
-    if isinstance(mark, Point):
+    """Whether a line comes within ``reach`` of a point, of a key point's centre, or of a box's outline."""
+    if isinstance(mark, Point | KeyPoint):
         return _distance_to_line((mark.y, mark.x), places) <= reach
     if not isinstance(mark, Box):
         return False

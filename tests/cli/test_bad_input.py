@@ -1,5 +1,6 @@
 """Every kind of bad input: exit code 2, one line with file, value and remedy, the project as it was."""
 
+import json
 import subprocess
 import sys
 
@@ -104,6 +105,38 @@ def points(data, text, encoding="utf-8"):
     return ["--points", data / "points.csv"]
 
 
+def file(data, option, name, text):
+    (data / name).write_text(text)
+    return [option, data / name]
+
+
+def coco(data, bbox, **annotation):
+    content = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "right", "keypoints": ["nose"]}],
+        "annotations": [{"id": 5, "image_id": 1, "category_id": 1, "bbox": bbox, **annotation}],
+    }
+    return json.dumps(content)
+
+
+def voc(data, text):
+    (data / "xml").mkdir()
+    (data / "xml" / "a.xml").write_text(text)
+    return ["--boxes", data / "xml"]
+
+
+def line(data, points):
+    (data / "scribbles" / "a.png").unlink()
+    (data / "scribbles" / "a.xml").write_text(
+        f"<annotation><polygon><tag>right</tag>{points}</polygon></annotation>"
+    )
+    return ["--scribbles", data / "scribbles"]
+
+
+def drawn(kind, points, label="right"):
+    return json.dumps({"shapes": [{"label": label, "points": points, "shape_type": kind}]})
+
+
 UNTOUCHED = np.full((48, 64), 255, np.uint8)
 
 BAD_MARKS = {
@@ -149,6 +182,54 @@ BAD_MARKS = {
         ("points.csv, line 2", "'grün'"),
     ),
     "empty table": (lambda d: points(d, ""), ("points.csv", "none")),
+    "tag": (
+        lambda d: file(d, "--tags", "t.csv", "image,class\na,up\n"),
+        ("t.csv, line 2", "'up'", "0 left, 1 right"),
+    ),
+    "tag nowhere": (
+        lambda d: file(d, "--tags", "t.csv", "image,class\nzebra,up\n"),
+        ("t.csv, line 2", "'zebra'", "stem or file name"),
+    ),
+    "flat box": (
+        lambda d: file(d, "--boxes", "b.json", coco(d, [3, 4, 0, 9])),
+        ("b.json, annotation 5", "'a'", "0 pixels wide and 9 high", "give it a width"),
+    ),
+    "box outside": (
+        lambda d: file(d, "--boxes", "b.json", coco(d, [64, 4, 5, 9])),
+        ("b.json, annotation 5", "'a'", "64 wide and 48 high", "Take it out"),
+    ),
+    "box of another class": (
+        lambda d: voc(d, "<annotation><object><name>up</name></object></annotation>"),
+        ("a.xml, object 1", "'up'", "0 left, 1 right"),
+    ),
+    "entities": (
+        lambda d: voc(d, '<!DOCTYPE x [<!ENTITY y "z">]><annotation>&y;</annotation>'),
+        ("a.xml", "document type", "DOCTYPE"),
+    ),
+    "no boxes": (lambda d: ["--boxes", d / "images"], ("images", "no boxes", "YOLO")),
+    "unknown key point": (
+        lambda d: file(
+            d, "--keypoints", "k.json", coco(d, [0, 0, 9, 9], keypoints=[3, 3, 2]).replace("right", "dog")
+        ),
+        ("k.json", "nose", "0 left, 1 right"),
+    ),
+    "key point without size": (
+        lambda d: file(d, "--keypoints", "k.csv", "image,x,y,class\na,1,1,left\n"),
+        ("k.csv, line 2", "size is unknown", "Add a column size"),
+    ),
+    "clicks": (
+        lambda d: file(d, "--clicks", "c.json", '{"a": [{"x": 1, "y": 1, "cls": 2}]}'),
+        ("c.json, a, click 1", "class index 2", "0 to 1"),
+    ),
+    "line": (lambda d: line(d, "<point><X>1</X></point>"), ("a.xml, scribble 1", "<Y>", "anew")),
+    "labelme": (
+        lambda d: file(d, "--labelme", "a.json", drawn("point", [[64.6, 3]])),
+        ("a.json, shape 1", "64 wide", "top left"),
+    ),
+    "labelme label": (
+        lambda d: file(d, "--labelme", "a.json", drawn("point", [[6, 3]], "up")),
+        ("a.json, shape 1", "'up'", "0 left, 1 right"),
+    ),
 }
 
 
@@ -270,6 +351,8 @@ def test_evaluate_names_both_files(data, spml):
         ["new", "n.spml", "--images", "images"],
         ["new", "n.spml", "--images", "images", "--class", "x", "--classes", "classes.json"],
         ["import", "p.spml"],
+        ["import", "p.spml", "--points", "points.csv", "--incomplete"],
+        ["import", "p.spml", "--points", "points.csv", "--densepose"],
         ["train"],
         ["train", "p.spml", "--max-seconds", "soon"],
         ["--nonsense"],

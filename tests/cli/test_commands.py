@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from spml_core import __version__
+from spml_core.annotations import Box, KeyPoint, Point, Tag
 from spml_core.project import Project
 
 LIGHT = """
@@ -55,7 +56,9 @@ def test_import_is_one_step_that_undo_takes_back(project, data, spml):
     result = spml(
         "import", project, "--scribbles", data / "scribbles", "--points", data / "points.csv", "--json"
     )
-    assert result.events == [{"event": "summary", "pictures": 3, "marks": {"scribbles": 2, "points": 2}}]
+    assert result.events == [
+        {"event": "summary", "pictures": 3, "marks": {"scribbles": 2, "points": 2}, "warnings": []}
+    ]
     with Project.open(project) as opened:
         assert [entry.note for entry in opened.history()] == ["Import scribbles and points"]
         assert opened.mark_counts() == (3, 3)
@@ -75,6 +78,45 @@ def test_scribbles_lie_over_masks(project, data, spml):
         labels = opened.weak_labels(opened.picture("a"))
     mask = np.array(Image.open(data / "masks" / "a.png"))
     np.testing.assert_array_equal(labels, np.where(scribble == 1, 1, mask))
+
+
+def test_coarse_marks_come_with_warnings_one_a_line(project, data, spml):
+    (data / "tags.csv").write_text("image,class\na,left\nd,left\n")
+    (data / "clicks.json").write_text(
+        '{"a": [{"x": 60, "y": 4, "cls": 1}], "e": [], "f": [{"x": 1, "y": 1, "cls": 20}]}'
+    )
+    words = ["import", project, "--tags", data / "tags.csv", "--incomplete", "--clicks", data / "clicks.json"]
+    done = spml(*words)
+    assert done.out == "Imported 1 clicks, 2 tags on 2 pictures.\n"
+    elsewhere = f"Clicks on 2 pictures that the project doesn't have were left out: {data / 'clicks.json'}."
+    assert done.err == f"spml: {elsewhere}\n"
+    with Project.open(project) as opened:
+        assert opened.marks(opened.picture("d").id).popitem()[1] == Tag(0, complete=False)
+        opened.undo()
+    words.remove("--incomplete")
+    done = spml(*words, "--json")
+    assert done.err.count("\n") == 2
+    (summary,) = done.events
+    assert summary["marks"] == {"clicks": 1, "tags": 2}
+    assert summary["warnings"][0] == elsewhere
+    assert "'right' on 'a'" in summary["warnings"][1]
+    assert done.err == "".join(f"spml: {line}\n" for line in summary["warnings"])
+
+
+def test_exported_boxes_key_points_and_drawings_are_taken(project, data, spml):
+    (data / "yolo").mkdir()
+    (data / "yolo/a.txt").write_text("1 .5 .5 .25 .5\n")
+    (data / "parts.csv").write_text("image,x,y,class,size\nb,5,6,right,7\n")
+    (data / "c.json").write_text('{"shapes": [{"label": "left", "points": [[1, 2]], "shape_type": "point"}]}')
+    done = spml(
+        *("import", project, "--boxes", data / "yolo", "--keypoints", data / "parts.csv"),
+        *("--labelme", data / "c.json"),
+    )
+    assert done.code == 0, done.err
+    assert done.out == "Imported 1 labelme marks, 1 boxes, 1 key points on 3 pictures.\n"
+    with Project.open(project, write=False) as opened:
+        marks = [mark for name in "abc" for mark in opened.marks(opened.picture(name).id).values()]
+    assert marks == [Box(1, 12, 24, 36, 40), KeyPoint(1, 6, 5, 7), Point(0, 1.5, 0.5)]
 
 
 def test_info_says_it_for_people_and_programs(marked, spml):

@@ -169,10 +169,10 @@ def test_empty_lines_are_skipped_but_counted(tmp_path):
     [
         ("image,x,label\na,1,c\n", "lacks the columns y, class; it has image, x, label"),
         ("", "it has none"),
-        ("image,x,y,class\n", "holds no point"),
+        ("image,x,y,class\n", "no line below its header"),
         ("image,x,y,class\na,1,2,c\na,one,2,c\n", "line 3: x is 'one'"),
         ("image,x,y,class\na,1,nan,c\n", "line 2: y is 'nan'"),
-        ("image,x,y,class\na,1,,c\n", "line 2: y is ''"),
+        ("image,x,y,class\na,1,,c\n", "line 2: y is empty"),
         ("image,x,y,class\na,1,2\n", "line 2 has only 3 cells"),
         ("image,x,y,class\n,1,2,c\n", "line 2: image is empty"),
         ("image,x,y,class\na,1,2,\n", "line 2: class is empty"),

@@ -71,7 +71,7 @@ def test_an_import_is_whole_or_it_is_not(tmp_path, reader, spoil, kind, words):
 
 @pytest.mark.parametrize("reader", [read_scribbles, read_masks])
 def test_folders_without_pngs(tmp_path, reader):
-    with pytest.raises(MarkError, match="no PNG in"):
+    with pytest.raises(MarkError, match=r"no PNG (or XML )?in"):
         reader(tmp_path, SIZES, CLASSES)
     with pytest.raises(MarkError, match=r"no folder .*gone"):
         reader(tmp_path / "gone", SIZES, CLASSES)

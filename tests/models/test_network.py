@@ -43,11 +43,6 @@ def test_published_weights_are_loaded(backbone):
     assert torch.equal(build_backbone().stem.weight, backbone.stem.weight)
 
 
-def test_unknown_backbone_is_refused():
-    with pytest.raises(ConfigError, match="vgg19"):
-        build_backbone("vgg19")
-
-
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (64, 50)])
 def test_pyramid_covers_any_size(backbone, size):
     pyramid = Pyramid((1.0, 2.0), 4)

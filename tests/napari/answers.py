@@ -8,6 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from spml_core.engine.background.messages import (
+    AskSeeds,
     AskWhy,
     Cancel,
     FindRegions,
@@ -18,6 +19,7 @@ from spml_core.engine.background.messages import (
     Reason,
     Reasons,
     Regions,
+    SeedsAnswer,
     Stored,
 )
 from spml_core.engine.predictions import PictureSummary, PredictionStore
@@ -95,6 +97,11 @@ def answer_lightly(connection, path):
         elif isinstance(question, FindRegions):
             labels = np.zeros((48, 64), np.int32)
             connection.send(Regions(question.request, question.picture_id, question.shrink, labels))
+        elif isinstance(question, AskSeeds):
+            labels = np.full((48, 64), 3, np.uint8)
+            connection.send(
+                SeedsAnswer(question.request, question.picture_id, question.shrink, labels, labels == 0)
+            )
         elif isinstance(question, AskWhy):
             reason = Reason("first", 10.0, 12.0, 0, 0.9)
             connection.send(Reasons(question.request, question.picture_id, question.y, question.x, (reason,)))

@@ -7,12 +7,14 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton, QRadioButton
 
-from spml_core.engine.background.messages import AskWhy, Predict, Reason, Reasons
+from spml_core.annotations import Box
+from spml_core.engine.background.messages import AskSeeds, AskWhy, Predict, Reason, Reasons, SeedsAnswer
 from spml_napari.docks.heat_legend import HeatLegend
 from spml_napari.docks.inspect import InspectDock
 from spml_napari.docks.probability_bars import ProbabilityBars
 from spml_napari.docks.reasons import ReasonsList
 from spml_napari.prediction_control import PredictionControl
+from spml_napari.seed_control import SeedControl
 from spml_napari.session import Session
 from spml_napari.view_state import OverlayMode, ShownPrediction, Tool
 
@@ -27,6 +29,7 @@ def control(small_project):
         session, lambda path: made.append(FakeAnswers(path)) or made[-1], lambda: False
     )
     control.made = made
+    control.seeds = SeedControl(session, control.line, control.current_run)
     session.adopt(small_project)
     yield control
     control.close()
@@ -35,7 +38,7 @@ def control(small_project):
 
 @pytest.fixture
 def dock(control, executor, qtbot):
-    dock = InspectDock(control.session, control, executor.submit)
+    dock = InspectDock(control.session, control, control.seeds, executor.submit)
     qtbot.addWidget(dock)
     dock.resize(300, 700)
     dock.show()
@@ -288,8 +291,29 @@ def test_the_picture_of_a_reason_that_cant_be_read_is_left_blank(control, dock, 
 
 
 def test_a_dock_whose_qt_half_is_gone_is_not_called(control, executor, qtbot):
-    dock = InspectDock(control.session, control, executor.submit)
+    dock = InspectDock(control.session, control, control.seeds, executor.submit)
     dock.deleteLater()
     qtbot.waitUntil(lambda: not isalive(dock))
     control.session.runs_changed.emit()
     control.reasons_found.emit(Reasons(1, 1, 0, 0))
+
+
+def test_seeds_are_explained_while_they_are_shown(control, dock, small_project, qtbot):
+    text = dock.findChild(QLabel, "seeds_note")
+    assert not text.isVisible()
+    dock.findChild(QRadioButton, "mode_seeds").click()
+    assert control.session.overlay.mode is OverlayMode.SEEDS
+    assert "worked out" in text.text()
+    question = control.made[0].asked_for(AskSeeds)[-1]
+    labels = np.full(SIZE, 3, np.uint8)
+    control.made[0].received.emit(SeedsAnswer(question.request, question.picture_id, 1, labels, labels == 0))
+    assert "Hatched" in text.text() and "training" not in text.text(), "there is a box"
+    control.session.set_tag(1, True)
+    assert "Hatched" in text.text() and "before the first training" in text.text()
+    box = next(number for number, mark in control.session.marks().items() if isinstance(mark, Box))
+    control.session.remove_marks([box], "no box")
+    assert "Hatched" not in text.text() and "before the first training" in text.text()
+    control.session.set_tag(1, False)
+    assert "no box" in text.text()
+    dock.findChild(QRadioButton, "mode_classes").click()
+    assert not text.isVisible()

@@ -7,10 +7,11 @@ from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtWidgets import QPushButton
 
-from spml_core.annotations import Patch, Point
+from spml_core.annotations import Patch, Point, Tag
 from spml_core.classes import ClassTable
 from spml_core.project import Project
 from spml_napari import thumbnails
+from spml_napari.docks import import_button
 from spml_napari.docks import pictures as pictures_module
 from spml_napari.docks.badges import Badge
 from spml_napari.docks.picture_model import PictureFilter
@@ -315,3 +316,119 @@ def test_a_destroyed_dock_hears_nothing_more(qtbot, session, executor):
     session.predictions_stored.emit(frozenset({1}))
     session.pictures_changed.emit()
     qtbot.wait(250)
+
+
+# Several pictures at once -------------------------------------------------------------------------------
+
+
+def click(qtbot, dock, row, modifier=Qt.KeyboardModifier.NoModifier):
+    place = dock.list.visualRect(dock.list.model().index(row)).center()
+    qtbot.mouseClick(dock.list.viewport(), Qt.MouseButton.LeftButton, modifier, place)
+
+
+def selected(session):
+    return {record.name for record in session.project.pictures if record.id in session.selected}
+
+
+def highlighted(dock):
+    return {index.data() for index in dock.list.selectionModel().selectedRows()}
+
+
+SHIFT, CONTROL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+
+
+def test_shift_and_control_select_several_and_a_click_one(qtbot, session, dock):
+    click(qtbot, dock, 0)
+    click(qtbot, dock, 2, SHIFT)
+    assert selected(session) == highlighted(dock) == {"first", "second", "third"}
+    assert session.picture.name == "third"
+    click(qtbot, dock, 1, CONTROL)
+    assert selected(session) == highlighted(dock) == {"first", "third"}
+    assert session.picture.name in ("first", "third"), "what is shown is among the selected"
+    click(qtbot, dock, 1, CONTROL)
+    assert selected(session) == highlighted(dock) == {"first", "second", "third"}
+    click(qtbot, dock, 1)
+    assert selected(session) == highlighted(dock) == {"second"} and session.picture.name == "second"
+
+
+def test_control_a_selects_all_that_are_listed(qtbot, session, dock):
+    dock.search.setText("ir")
+    click(qtbot, dock, 0)
+    dock.list.setFocus()
+    qtbot.keyClick(dock.list, Qt.Key.Key_A, CONTROL)
+    assert selected(session) == {"first", "third"} and session.picture.name == "first"
+    session.step(1)
+    assert selected(session) == {"second"}, "going on ends the selection"
+
+
+def test_what_is_filtered_out_is_selected_no_more(qtbot, session, dock):
+    click(qtbot, dock, 0)
+    click(qtbot, dock, 2, SHIFT)
+    dock.search.setText("third")
+    assert selected(session) == {"third"}
+
+
+def test_the_selected_stay_listed_while_they_are_tagged(qtbot, session, dock):
+    dock.filter.setCurrentIndex(dock.filter.findData(PictureFilter.UNTOUCHED))
+    assert rows(dock) == ["second", "third"]
+    click(qtbot, dock, 0)
+    click(qtbot, dock, 1, SHIFT)
+    session.set_tag(1, True)
+    dock.refresh()
+    assert rows(dock) == ["second", "third"] and selected(session) == highlighted(dock) == {"second", "third"}
+    dock.filter.setCurrentIndex(dock.filter.findData(PictureFilter.MARKED))
+    assert rows(dock) == ["first", "second", "third"]
+    assert highlighted(dock) == {"second", "third"}
+
+
+# Marks from files ---------------------------------------------------------------------------------------
+
+
+def test_import_tells_what_came_and_is_one_step(qtbot, session, dock, reports, tmp_path):
+    table = tmp_path / "tags.csv"
+    table.write_text("image,class\nfirst,leaf\nsecond,stem\nsecond,leaf\n")
+    steps = len(session.project.history())
+    heard = []
+    session.marks_changed.connect(heard.append)
+    dock.import_marks.import_marks(table)
+    assert not dock.import_marks.isEnabled()
+    qtbot.waitUntil(lambda: bool(reports))
+    assert dock.import_marks.isEnabled()
+    assert reports[0] == ("info", "Tags of 2 pictures imported from tags.csv. Undo takes them back.")
+    assert len(session.project.history()) == steps + 1 and len(heard) == 1
+    assert Tag(1) in session.marks().values()
+    session.undo()
+    assert Tag(1) not in session.marks().values()
+
+
+def test_import_shows_warnings(qtbot, session, dock, reports, tmp_path):
+    table = tmp_path / "tags.csv"
+    table.write_text("image,class\nfirst,leaf\n")  # the box of a stem contradicts the list
+    dock.import_marks.import_marks(table)
+    qtbot.waitUntil(lambda: len(reports) == 2)
+    level, text = reports[1]
+    assert level == "warning" and "stem" in text
+
+
+def test_a_wrong_file_imports_nothing_and_is_told(qtbot, session, dock, reports, tmp_path):
+    table = tmp_path / "tags.csv"
+    table.write_text("image,class\nfirst,leaf\nsecond,unicorn\n")
+    before = session.marks()
+    dock.import_marks.import_marks(table)
+    qtbot.waitUntil(lambda: bool(reports))
+    assert reports[0][0] == "error" and "unicorn" in reports[0][1]
+    assert session.marks() == before and dock.import_marks.isEnabled()
+
+
+def test_the_menu_asks_for_a_file_or_a_folder(qtbot, session, dock, reports, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(dock.import_marks, "import_marks", asked.append)
+    monkeypatch.setattr(
+        import_button.QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "a.csv"), "")
+    )
+    monkeypatch.setattr(import_button, "ask_for_folder", lambda *_: tmp_path)
+    for action in dock.import_marks.menu().actions():
+        action.trigger()
+    assert asked == [tmp_path / "a.csv", tmp_path]
+    session.close()
+    assert not dock.import_marks.isEnabled()

@@ -112,7 +112,7 @@ def test_devices_are_known_once_the_process_is_ready(control, made, qtbot):
 
 
 def test_a_process_that_died_is_started_again_but_not_for_ever(control, made, trained, qtbot, monkeypatch):
-    control._restart.setInterval(1)
+    control.line.restart.setInterval(1)
     for number in (1, 2):
         made[-1].ended.emit(-9)
         assert control.told.has("warning", "signal 9")
@@ -128,7 +128,7 @@ def test_a_process_that_died_is_started_again_but_not_for_ever(control, made, tr
 
 
 def test_a_process_that_died_isnt_started_again_once_the_project_is_closed(control, made, qtbot):
-    control._restart.setInterval(1)
+    control.line.restart.setInterval(1)
     made[-1].ended.emit(-9)
     control.session.close()
     qtbot.wait(50)

@@ -90,6 +90,10 @@ def test_classes_brush_and_view(shortcuts, session, window):
     assert session.overlay.mode is OverlayMode.UNCERTAINTY
     press(window, Qt.Key.Key_U)
     assert session.overlay.mode is OverlayMode.CLASSES
+    press(window, Qt.Key.Key_D)
+    assert session.overlay.mode is OverlayMode.SEEDS
+    press(window, Qt.Key.Key_D)
+    assert session.overlay.mode is OverlayMode.CLASSES
 
 
 def test_undo_redo_and_pictures(shortcuts, session, window):

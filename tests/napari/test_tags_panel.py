@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QCheckBox, QLabel
 
 from spml_core.annotations import Tag
 from spml_core.classes import ClassTable
@@ -75,7 +76,7 @@ def test_boxes_follow_the_classes(session, panel):
 
 
 def test_a_tag_that_can_not_be_stored_is_unchecked_again(session, panel, qtbot, monkeypatch):
-    monkeypatch.setattr(session, "add_marks", lambda marks, note: False)
+    monkeypatch.setattr(session, "set_tag", lambda index, there: False)
     check(qtbot, panel, 1)
     assert panel.checked() == ()
 
@@ -119,3 +120,92 @@ def test_many_long_names_scroll_and_do_not_widen(tmp_path, qtbot):
     assert panel.list.verticalScrollBar().maximum() > 0
     assert panel.list.horizontalScrollBar().maximum() == 0
     session.close()
+
+
+# Complete lists, and several pictures ------------------------------------------------------------------
+
+
+def lists(session, name):
+    marks = session.project.marks(session.project.picture(name).id).values()
+    return {(mark.class_index, mark.complete) for mark in marks if isinstance(mark, Tag)}
+
+
+def complete(panel):
+    return panel.findChild(QCheckBox, "tags_complete")
+
+
+def test_a_list_is_complete_unless_the_user_says_otherwise(session, panel, qtbot):
+    assert complete(panel).isChecked()
+    check(qtbot, panel, 1)
+    check(qtbot, panel, 2)
+    assert lists(session, "first") == {(1, True), (2, True)}
+    steps = len(session.project.history())
+    complete(panel).click()
+    assert lists(session, "first") == {(1, False), (2, False)}
+    assert len(session.project.history()) == steps + 1, "one step"
+    check(qtbot, panel, 0)
+    assert lists(session, "first") == {(0, False), (1, False), (2, False)}
+    session.undo()
+    session.undo()
+    assert lists(session, "first") == {(1, True), (2, True)} and complete(panel).isChecked()
+
+
+def test_the_choice_holds_for_the_next_list(session, panel, qtbot):
+    complete(panel).click()
+    steps = len(session.project.history())
+    session.step(1)
+    assert not complete(panel).isChecked()
+    check(qtbot, panel, 1)
+    assert lists(session, "second") == {(1, False)}
+    assert len(session.project.history()) == steps + 1, "without tags there was nothing to change"
+
+
+def test_a_click_on_the_words_is_one_on_the_box(panel, qtbot):
+    qtbot.mouseClick(panel.complete.text, Qt.MouseButton.LeftButton)
+    assert not complete(panel).isChecked()
+
+
+def test_one_check_tags_all_selected_pictures_in_one_step(session, panel, qtbot):
+    first, second, third = (record.id for record in session.project.pictures)
+    session.project.add_marks({second: [Tag(1, complete=False)]}, "tag")
+    session.select([first, second, third])
+    assert "3 pictures" in panel.findChild(QLabel, "tags_hint").text()
+    assert panel.list.item(1).checkState() == Qt.CheckState.PartiallyChecked
+    assert panel.checked() == ()
+    heard = []
+    session.marks_changed.connect(heard.append)
+    steps = len(session.project.history())
+    check(qtbot, panel, 1)
+    assert [lists(session, name) for name in ("first", "second", "third")] == [
+        {(1, True)},
+        {(1, False)},
+        {(1, True)},
+    ]
+    assert heard == [frozenset({first, second, third})]
+    assert len(session.project.history()) == steps + 1
+    assert panel.checked() == (1,)
+    assert complete(panel).checkState() == Qt.CheckState.PartiallyChecked
+    complete(panel).click()
+    assert {state for name in ("first", "second", "third") for state in lists(session, name)} == {(1, True)}
+    check(qtbot, panel, 1)
+    assert not any(lists(session, name) for name in ("first", "second", "third"))
+    for _ in range(3):
+        session.undo()
+    assert lists(session, "first") == set() and lists(session, "second") == {(1, False)}
+
+
+def test_going_on_to_another_picture_ends_the_selection(session, panel, qtbot):
+    session.select(record.id for record in session.project.pictures)
+    session.step(1)
+    assert session.selected == {session.picture.id}
+    assert "this picture" in panel.findChild(QLabel, "tags_hint").text()
+    check(qtbot, panel, 1)
+    assert lists(session, "first") == set() and lists(session, "second") == {(1, True)}
+
+
+def test_only_pictures_of_the_project_are_selected(session, panel):
+    session.select([999])
+    assert session.selected == {session.picture.id}
+    session.close()
+    session.select([1])
+    assert session.selected == frozenset()

@@ -5,7 +5,7 @@ import pytest
 from mouse import MIDDLE, RIGHT
 from qtpy.QtCore import QEvent, Qt
 
-from spml_core.annotations import UNTOUCHED, Box, Erasure, Patch, Point, Scribble
+from spml_core.annotations import UNTOUCHED, Box, Erasure, KeyPoint, Patch, Point, Scribble
 from spml_napari.tools.native import native_canvas
 from spml_napari.view_state import Tool
 
@@ -51,7 +51,7 @@ def test_press_without_movement_leaves_a_dot(canvas, session, mouse, draw):
     assert canvas.marks.raster.values[30, 40] == 2
 
 
-@pytest.mark.parametrize("tool", [Tool.SCRIBBLE, Tool.POINT, Tool.BOX, Tool.ERASE])
+@pytest.mark.parametrize("tool", [Tool.SCRIBBLE, Tool.POINT, Tool.KEY_POINT, Tool.BOX, Tool.ERASE])
 def test_press_outside_the_picture_does_nothing(canvas, session, mouse, draw, tool):
     before = draw(tool)
     camera = canvas.viewer.scene.camera
@@ -306,3 +306,80 @@ def test_cursor_shows_the_brush_and_leaves_it_to_napari_where_it_is_too_large(ca
     session.set_tool(Tool.BOX)
     assert canvas.viewer.cursor.style == "standard"
     assert native.cursor().shape() == Qt.CursorShape.CrossCursor
+
+
+def test_box_and_key_point_of_the_background_are_refused_in_words(canvas, session, mouse, draw):
+    told = []
+    session.reported.connect(lambda level, text: told.append((level, text)))
+    for tool, word in ((Tool.BOX, "box"), (Tool.KEY_POINT, "key point")):
+        before = draw(tool)
+        session.set_class(0)
+        mouse.press((20, 20))
+        mouse.move((40, 40))
+        assert not canvas.pointer.layer.data.any()
+        mouse.release((40, 40))
+        assert set(session.marks()) == before
+        level, text = told.pop()
+        assert level == "info" and "“background”" in text and f"no {word}" in text
+
+
+def test_key_point_by_click_and_drag(canvas, session, mouse, draw):
+    before = draw(Tool.KEY_POINT)
+    mouse.click((12, 34))
+    (first,) = new_marks(session, before)
+    assert isinstance(first, KeyPoint) and first.class_index == 1
+    assert first.size == pytest.approx(48 / 6)
+    np.testing.assert_allclose((first.y, first.x), (12, 34), atol=0.2)
+    mouse.press((24, 32))
+    mouse.move((24, 44))
+    shown = np.argwhere(canvas.pointer.layer.data == 2)
+    reach = np.hypot(*(shown - (24, 32)).T).max()
+    assert abs(reach - 12) < 1.5, "the circle goes through the cursor"
+    mouse.release((24, 44))
+    assert not canvas.pointer.layer.data.any()
+    second = new_marks(session, before)[1]
+    assert second.size == pytest.approx(12 * np.sqrt(np.pi), rel=0.05), "the object is as large as the circle"
+    mouse.click((30, 50))
+    assert new_marks(session, before)[2].size == second.size, "a click takes the last size"
+    assert session.project.history()[-1].note == "Key point leaf"
+
+
+def test_key_point_shows_as_ring_and_cross_in_its_class_colour(canvas, session, mouse, draw):
+    draw(Tool.KEY_POINT)
+    layer = canvas.marks.key_points
+    assert not layer.visible
+    mouse.drag((24, 32), (24, 44))
+    assert layer.visible and len(layer.data) == 2
+    np.testing.assert_allclose(layer.data, [(24, 32)] * 2, atol=0.2)
+    assert [str(symbol) for symbol in layer.symbol] == ["disc", "cross"]
+    color = np.array(session.classes.classes[1].color) / 255
+    np.testing.assert_allclose(layer.border_color[0][:3], color, atol=0.01)
+    np.testing.assert_allclose(layer.face_color[1], [*color, 1], atol=0.01)
+    assert layer.face_color[0][3] == 0, "one sees through the ring"
+    session.edit_classes(lambda project: project.recolor_class(1, (1, 2, 3)), "recoloured")
+    np.testing.assert_allclose(layer.border_color[0][:3] * 255, (1, 2, 3), atol=0.01)
+    session.undo()
+    session.undo()
+    assert not layer.visible and len(layer.data) == 0
+
+
+def test_key_point_that_is_taken_back_leaves_no_trace(canvas, session, mouse, draw):
+    before = draw(Tool.KEY_POINT)
+    mouse.press((20, 20))
+    mouse.move((30, 30))
+    assert canvas.cancel()
+    assert not canvas.pointer.layer.data.any()
+    mouse.release((30, 30))
+    assert set(session.marks()) == before
+
+
+def test_key_point_is_erased_at_its_centre_and_not_at_its_rim(canvas, session, mouse, draw):
+    before = draw(Tool.KEY_POINT)
+    mouse.drag((24, 12), (24, 28))
+    draw(Tool.ERASE)
+    mouse.click((40, 12))
+    assert len(new_marks(session, before)) == 1
+    mouse.click((24, 12))
+    assert set(session.marks()) == before
+    session.undo()
+    assert isinstance(new_marks(session, before)[0], KeyPoint)

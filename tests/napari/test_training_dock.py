@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QComboBox, QPushButton, QScrollArea
 
-from spml_core.annotations import Box, Point, Tag
+from spml_core.annotations import Box, KeyPoint, Point, Scribble, Tag
 from spml_core.project import Project
 from spml_napari.docks.duration_box import DurationBox
 from spml_napari.docks.training import TrainingDock, time_left
@@ -59,17 +59,29 @@ def test_what_is_missing(session, small_project):
     first = small_project.picture("first").id
     box = next(k for k, m in small_project.marks(first).items() if isinstance(m, Box))
     point = next(k for k, m in small_project.marks(first).items() if isinstance(m, Point))
+    assert what_is_missing(small_project, first) == ""
     small_project.remove_marks([point])
-    assert "only “background” is marked" in what_is_missing(small_project)  # boxes say nothing of pixels
-    small_project.add_marks({first: [Tag(1)]}, "tag")
-    assert "only “background” is marked" in what_is_missing(small_project, first)
-    small_project.remove_marks([k for k in small_project.marks(first) if k != box])
-    assert "so far only “stem” is marked" in what_is_missing(small_project)
+    small_project.remove_marks([number for number in small_project.marks(first) if number != box])
+    assert what_is_missing(small_project) == "", "a box brings background with it"
     small_project.remove_marks([box])
     assert "nothing is marked" in what_is_missing(small_project)
+    small_project.add_marks({first: [Scribble(2, ((5, 5),), 3)]}, "scribble")
+    assert "only “stem” is marked" in what_is_missing(small_project)
     second = small_project.picture("second").id
-    small_project.add_marks({first: [Point(0, 1, 1)], second: [Point(2, 1, 1)]}, "points")
-    assert what_is_missing(small_project, second) == ""
+    small_project.add_marks({second: [KeyPoint(2, 9, 9, 10)]}, "key point")
+    assert what_is_missing(small_project) == "", "and so does a key point"
+
+
+def test_tags_alone_are_enough_once_they_differ(session, small_project):
+    first, second, third = (record.id for record in small_project.pictures)
+    small_project.remove_marks(small_project.marks(first))
+    small_project.add_marks({first: [Tag(1)], second: [Tag(1)]}, "tags")
+    assert "only tags of “leaf”" in what_is_missing(small_project)
+    small_project.add_marks({third: [Tag(2, complete=False)]}, "an incomplete list")
+    assert what_is_missing(small_project, third) == ""
+    small_project.undo()
+    small_project.add_marks({third: [Tag(0)]}, "nothing but background")
+    assert what_is_missing(small_project, first) == ""
 
 
 def test_start_is_possible_as_soon_as_two_classes_are_marked(make_dock, session, qtbot):

@@ -15,12 +15,12 @@ from npe2.manifest.utils import import_python_name
 from qtpy.QtCore import Qt
 
 import spml_napari
-from spml_core.annotations import Point, Scribble
+from spml_core.annotations import Patch, Point, Scribble
 from spml_core.project import Project
 from spml_napari import workbench
 from spml_napari.app import Arrangement
 from spml_napari.tools.native import unwrapped
-from spml_napari.view_state import Tool
+from spml_napari.view_state import OverlayMode, ShownSeeds, Tool
 from spml_napari.workbench import DOCKS, Workbench
 
 MANIFEST = Path(spml_napari.__file__).parent / "napari.yaml"
@@ -150,6 +150,27 @@ def test_predictions_reach_the_canvas_and_the_inspect_dock(viewer, opened, qtbot
     opened.session.set_tool(Tool.WHY)
     opened.canvas.on_why(5.0, 6.0)
     qtbot.waitUntil(lambda: inspect.reasons.count() == 1, timeout=LONG)
+
+
+def test_seeds_come_to_the_canvas_and_the_pick_tool_makes_them_marks(opened, qtbot):
+    session = opened.session
+    session.view(mode=OverlayMode.SEEDS)
+    qtbot.waitUntil(lambda: session.seeds is not None, timeout=LONG)
+    assert opened.canvas.overlay.labels.visible
+    labels = np.full((48, 64), 3, np.uint8)
+    labels[20:30, 20:40] = 1
+    session.show_seeds(ShownSeeds(session.picture.id, 1, labels, np.zeros(labels.shape, bool)))
+    qtbot.waitUntil(lambda: bool((opened.canvas.overlay.labels.data[20, 20:40] == 2).all()))
+    before = set(session.marks())
+    session.set_tool(Tool.PICK)
+    session.set_class(1)
+    opened.canvas.pick.press((25, 30))
+    opened.canvas.pick.release((25, 30))
+    (mark,) = [mark for number, mark in session.marks().items() if number not in before]
+    assert isinstance(mark, Patch)
+    assert (mark.top, mark.left, mark.labels.shape) == (20, 20, (10, 20)) and (mark.labels == 1).all()
+    asked = session.seeds
+    qtbot.waitUntil(lambda: session.seeds is not asked, timeout=LONG)
 
 
 def test_the_training_dock_learns_the_devices(opened, qtbot):

@@ -9,7 +9,7 @@ import pytest
 from skimage.measure import label
 
 from spml_core.errors import ConfigError, PictureError
-from spml_core.segments import build_hierarchy, edge_strength, hierarchy, oversegment
+from spml_core.segments import build_hierarchy, edge_strength, oversegment, watershed
 
 
 def picture(h: int = 60, w: int = 80, seed: int = 0) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_bad_requests_are_refused() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 40])
 def test_without_higra_the_guarantee_holds(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(hierarchy, "hg", None)
+    monkeypatch.setattr(watershed, "hg", None)
     regions = oversegment(picture(), count)
     assert_compact_and_connected(regions, count)
     if count == 5:

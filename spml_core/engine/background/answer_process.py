@@ -17,9 +17,9 @@ _NICENESS = 5
 def serve_answers(connection: Connection, project_path: str) -> None:
     """Answer questions about a project's pictures until the other end is closed; the target of a spawned process.
 
-    Sends :class:`Ready`, then answers :class:`Predict`, :class:`PredictAll`, :class:`FindRegions` and :class:`AskWhy`,
-    the newest of the user's first, and obeys :class:`Cancel`. The database is only read. The only files written are
-    predictions (:class:`spml_core.engine.predictions.PredictionStore`).
+    Sends :class:`Ready`, then answers :class:`Predict`, :class:`PredictAll`, :class:`FindRegions`, :class:`AskWhy` and
+    :class:`AskSeeds`, the newest of the user's first, and obeys :class:`Cancel`. The database is only read. The only
+    files written are predictions (:class:`spml_core.engine.predictions.PredictionStore`).
 
     Parameters
     ----------

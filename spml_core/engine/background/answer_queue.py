@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, TypeAlias
 
-from spml_core.engine.background.messages import AskWhy, Cancel, Failed, FindRegions, Predict, PredictAll
+from spml_core.engine.background.messages import (
+    AskSeeds,
+    AskWhy,
+    Cancel,
+    Failed,
+    FindRegions,
+    Predict,
+    PredictAll,
+)
 from spml_core.errors import SpmlError
 
-Question: TypeAlias = Predict | PredictAll | FindRegions | AskWhy
+Question: TypeAlias = Predict | PredictAll | FindRegions | AskWhy | AskSeeds
 Steps: TypeAlias = Generator[object, None, None]
 """An answer on its way: messages to send, and None where something more urgent may come first."""
 
@@ -65,7 +73,7 @@ class AnswerQueue:
             if self._background is not None:
                 self._drop(self._background.question.request)
             self._background = _Job(message, self._answer(message))
-        elif isinstance(message, Predict | FindRegions | AskWhy):
+        elif isinstance(message, Predict | FindRegions | AskWhy | AskSeeds):
             self._jobs.append(_Job(message, self._answer(message)))
         else:
             text = f"A message of type {type(message).__name__} is no question about a picture."

@@ -25,7 +25,7 @@ def remembering(cache: SizedCache[Hierarchy]) -> HierarchyBuilder:
         found = cache.get(key)
         if found is None:
             found = region_hierarchy(rgb)
-            cache.put(key, found, found.basins.nbytes + found.merges.nbytes)
+            cache.put(key, found, found.basins.nbytes + found.merges.nbytes + found.levels.nbytes)
         return found
 
     return build

@@ -1,4 +1,4 @@
-"""The answers to questions about pictures: labels, regions, reasons."""
+"""The answers to questions about pictures: labels, regions, reasons, seeds."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.engine.background.answer_queue import Question, Steps, failure
 from spml_core.engine.background.answer_regions import remembering, shrunk_rgb
 from spml_core.engine.background.messages import (
+    AskSeeds,
     AskWhy,
     FindRegions,
     Predict,
@@ -26,10 +27,12 @@ from spml_core.engine.background.messages import (
     Reason,
     Reasons,
     Regions,
+    SeedsAnswer,
     Stored,
 )
 from spml_core.engine.predict_project import todays_codes
 from spml_core.engine.predictions import PictureSummary, PredictionStore
+from spml_core.engine.seeds import seed_map
 from spml_core.errors import DeviceError, ProjectError, SpmlError, StorageError
 from spml_core.labeling.explaining import LabelledSegment, SegmentedWindow, nearest_labelled, segment_window
 from spml_core.labeling.picture_prediction import ShrunkPrediction, described_prediction, shrunk_prediction
@@ -80,6 +83,8 @@ class Answers:
                 return self._find_regions(question)
             case AskWhy():
                 return self._ask_why(question)
+            case AskSeeds():
+                return self._ask_seeds(question)
 
     def _predict(self, question: Predict) -> Steps:
         project = self._project()
@@ -160,6 +165,20 @@ class Answers:
         )
         yield Reasons(question.request, record.id, question.y, question.x, reasons)
 
+    def _ask_seeds(self, question: AskSeeds) -> Steps:
+        project = self._project()
+        record = _record(project, question.picture_id)
+        model = codes = None
+        if question.run_id is not None:
+            run = project.run(question.run_id)
+            model, _ = self._model(run)
+            codes = todays_codes(project, run, model)
+        yield None
+        labels = seed_map(project, record, model, codes)
+        painted = project.weak_labels(record) != len(project.classes)
+        middles = np.ix_(*(_middles(side, question.shrink) for side in labels.shape))
+        yield SeedsAnswer(question.request, record.id, question.shrink, labels[middles], painted[middles])
+
     # What is remembered -----------------------------------------------------------------------------
 
     def _project(self) -> Project:
@@ -216,6 +235,11 @@ def present_devices() -> tuple[str, ...]:
 def share_the_machine() -> None:
     """Use half the processors: the others train, and threads that wait for a busy one make everything slow."""
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
+
+
+def _middles(side: int, shrink: int) -> NDArray[np.intp]:
+    """Of every ``shrink`` rows or columns the one in the middle; of the last few the last."""
+    return np.minimum(np.arange(-(-side // shrink)) * shrink + shrink // 2, side - 1)
 
 
 def _record(project: Project, picture_id: int) -> PictureRecord:

@@ -181,6 +181,25 @@ class AskWhy:
 
 
 @dataclass(frozen=True)
+class AskSeeds:
+    """What would training take a picture's marks for? Answered by :class:`SeedsAnswer`.
+
+    Attributes
+    ----------
+    request, picture_id : int
+    run_id : str or None
+        The run whose model's activation is used; None if there is no model yet.
+    shrink : int
+        The answer is this many times smaller than the picture.
+    """
+
+    request: int
+    picture_id: int
+    run_id: str | None = None
+    shrink: int = 1
+
+
+@dataclass(frozen=True)
 class Cancel:
     """Forget the question with this number if it isn't answered yet."""
 
@@ -242,6 +261,27 @@ class Regions:
     picture_id: int
     shrink: int
     labels: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class SeedsAnswer:
+    """Answer to :class:`AskSeeds`.
+
+    Attributes
+    ----------
+    request, picture_id : int
+    shrink : int
+    labels : ndarray, (h, w) uint8
+        The weak label map: a class of today, K where nothing is known, 255 for void.
+    painted : ndarray, (h, w) bool
+        Where the label was painted or accepted by a person; elsewhere it was made of boxes, tags or key points.
+    """
+
+    request: int
+    picture_id: int
+    shrink: int
+    labels: NDArray[np.uint8]
+    painted: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

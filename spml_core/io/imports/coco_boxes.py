@@ -1,0 +1,39 @@
+"""Boxes from COCO JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spml_core.classes import ClassTable
+from spml_core.errors import MarkError
+from spml_core.io.imports.box_check import checked_box
+from spml_core.io.imports.coco_dataset import read_coco
+from spml_core.io.imports.pictures import MarksByPicture, Sizes
+from spml_core.io.imports.warnings import ImportWarnings
+
+
+def read_coco_boxes(
+    path: Path, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
+) -> MarksByPicture:
+    """Boxes from a COCO data set; its masks aren't read.
+
+    A category is the class of the same name. If no category has a class's name, a category's id is taken
+    for a class index. Parameters, result and errors as for ``read_boxes``.
+    """
+    dataset = read_coco(path, pictures, warnings)
+    class_of = dataset.class_of_categories(classes, warnings)
+    marks: MarksByPicture = {}
+    for annotation in dataset.annotations:
+        if annotation.bbox is None:
+            raise MarkError(f"{annotation.where} on {annotation.stem!r} has no bbox.", "Export it anew.")
+        left, top, width, height = annotation.bbox
+        box = checked_box(
+            annotation.where,
+            class_of[annotation.category],
+            (top, left, top + height, left + width),
+            annotation.stem,
+            pictures[annotation.stem],
+            warnings,
+        )
+        marks.setdefault(annotation.stem, []).append(box)
+    return marks

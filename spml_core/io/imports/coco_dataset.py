@@ -1,0 +1,166 @@
+"""COCO JSON as a data set: pictures, categories and annotations that refer to them (cocodataset.org/#format-data)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spml_core.classes import ClassTable
+from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.files import read_json_object
+from spml_core.io.imports.json_values import as_index, as_numbers, as_object, list_of, text_of
+from spml_core.io.imports.pictures import Sizes, check_size, named_picture
+from spml_core.io.imports.warnings import ImportWarnings
+
+
+@dataclass(frozen=True)
+class CocoAnnotation:
+    """An annotation and its picture.
+
+    Attributes
+    ----------
+    where : str
+        File and annotation, for errors and warnings.
+    stem : str
+        The picture.
+    category : int
+        Its id.
+    fields : dict
+        All that the file says of it.
+    """
+
+    where: str
+    stem: str
+    category: int
+    fields: dict[str, Any]
+
+    @property
+    def bbox(self) -> list[float] | None:
+        """Left, top, width and height in pixels; None if there is none.
+
+        Raises
+        ------
+        MarkError
+            If it is something else than four numbers.
+        """
+        value = self.fields.get("bbox")
+        return None if value in (None, []) else as_numbers(self.where, "bbox", value, 4)
+
+
+@dataclass(frozen=True)
+class CocoDataset:
+    """What a file says: its path, its categories by id, and its annotations, crowds left out."""
+
+    path: Path
+    categories: dict[int, dict[str, Any]]
+    annotations: list[CocoAnnotation]
+
+    def name(self, category: int) -> str:
+        """Name of a category; its number if the file gives none.
+
+        Raises
+        ------
+        MarkError
+            If the name is no text.
+        """
+        if category not in self.categories:
+            return str(category)
+        return text_of(f"{self.path}, category {category}", self.categories[category], "name")
+
+    def class_of_categories(self, classes: ClassTable, warnings: ImportWarnings) -> dict[int, int]:
+        """Class of each category that has annotations: by its name, or by its id if no name is a class.
+
+        Parameters
+        ----------
+        classes : ClassTable
+        warnings : ImportWarnings
+            Is told if the ids were taken for class indexes.
+
+        Raises
+        ------
+        ClassError
+            If a category with annotations is no class.
+        """
+        used = sorted({annotation.category for annotation in self.annotations})
+        by_name = any(self.name(category) in classes.names for category in self.categories)
+        found: dict[int, int] = {}
+        for category in used:
+            name = self.name(category)
+            if by_name and name in classes.names:
+                found[category] = classes.names.index(name)
+            elif not by_name and category < len(classes):
+                found[category] = category
+                case = f"{self.path}, {name!r} is {classes.names[category]!r}"
+                warnings.add("Categories with names that no class has went by their number", case)
+            else:
+                listed = ", ".join(f"{i} {known}" for i, known in enumerate(classes.names))
+                raise ClassError(
+                    f"{self.path} has annotations of the category {category} {name!r}, which is no class.",
+                    f"The classes are: {listed}.",
+                )
+        return found
+
+
+def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoDataset:
+    """Read a COCO data set.
+
+    Pictures without annotations needn't be known. Annotations with ``iscrowd`` are left out.
+
+    Parameters
+    ----------
+    path : Path
+    pictures : mapping
+        Height and width of each picture, by its stem.
+    warnings : ImportWarnings
+        Is told of the crowds.
+
+    Raises
+    ------
+    MarkError
+        If the file can't be read or is no COCO data set, or an annotation's picture is unknown or of another
+        size.
+    """
+    content = read_json_object(path)
+    if not isinstance(content.get("images"), list) or not isinstance(content.get("annotations"), list):
+        raise MarkError(
+            f"{path} is no COCO data set: it has no images or no annotations.",
+            "Export it anew with images, categories and annotations.",
+        )
+    images = dict(_by_id(path, content, "images", "image"))
+    categories = dict(_by_id(path, content, "categories", "category"))
+    stems: dict[int, str] = {}
+    annotations: list[CocoAnnotation] = []
+    for number, value in enumerate(content["annotations"], 1):
+        fields = as_object(f"{path}, annotation number {number}", value)
+        where = f"{path}, annotation {fields.get('id', f'number {number}')}"
+        image = as_index(where, fields, "image_id")
+        if image not in images:
+            raise MarkError(f"{where} is on image {image}, which the file lacks.", "Export it anew.")
+        if image not in stems:
+            about, of_image = images[image], f"{path}, image {image}"
+            stem = named_picture(of_image, text_of(of_image, about, "file_name"), pictures)
+            check_size(of_image, about.get("height"), about.get("width"), stem, pictures)
+            stems[image] = stem
+        if fields.get("iscrowd"):
+            warnings.add("Crowds (iscrowd) were left out", f"{where} on {stems[image]!r}")
+            continue
+        category = as_index(where, fields, "category_id")
+        if categories and category not in categories:
+            raise ClassError(
+                f"{where} is of category {category}, which the file lacks.", "Export it anew, whole."
+            )
+        annotations.append(CocoAnnotation(where, stems[image], category, fields))
+    return CocoDataset(path, categories, annotations)
+
+
+def _by_id(path: Path, content: dict[str, Any], key: str, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    seen: set[int] = set()
+    for number, value in enumerate(list_of(str(path), content, key), 1):
+        where = f"{path}, {what} number {number}"
+        index = as_index(where, value, "id")
+        if index in seen:
+            raise MarkError(f"{path} has two of the {key} with the id {index}.", "Export it anew.")
+        seen.add(index)
+        yield index, value

@@ -1,0 +1,101 @@
+"""Scribbles and masks from index PNGs.
+
+Here 255 gets its meaning (METHODS.md 0.2): "not annotated" in a scribble PNG, void in a mask.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spml_core.annotations import UNTOUCHED, Patch
+from spml_core.classes import IGNORE, ClassTable
+from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.files import find_files_by_stem
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, picture_of_file
+from spml_core.io.imports.warnings import ImportWarnings
+from spml_core.io.index_png import read_index_png
+
+
+def read_masks(
+    folder: Path | str, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings | None = None
+) -> MarksByPicture:
+    """Full masks from index PNGs, one beside each picture's stem; 255 is void, every other pixel is labelled.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with all its subfolders.
+    pictures : mapping
+        Height and width of each picture, by its stem.
+    classes : ClassTable
+    warnings : ImportWarnings, optional
+        Gets none.
+
+    Returns
+    -------
+    dict
+        For each picture one patch as large as it is.
+
+    Raises
+    ------
+    MarkError
+        If there is no PNG, one can't be read, belongs to no picture or has another size, or two have one
+        stem.
+    ClassError
+        If a PNG holds an index that is no class.
+    """
+    return {
+        picture_of_file(path, pictures): [Patch(0, 0, checked_codes(path, pictures, classes))]
+        for path in find_index_pngs(folder, "masks").values()
+    }
+
+
+def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:
+    """A patch of the codes (H, W) other than 255, as small as they allow; None if there are none."""
+    touched = codes != IGNORE
+    rows, columns = np.flatnonzero(touched.any(axis=1)), np.flatnonzero(touched.any(axis=0))
+    if not rows.size:
+        return None
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    labels = np.where(touched[part], codes[part], np.uint8(UNTOUCHED))
+    return Patch(int(rows[0]), int(columns[0]), labels)
+
+
+def checked_codes(path: Path, pictures: Sizes, classes: ClassTable) -> npt.NDArray[np.uint8]:
+    """Codes (H, W) of an index PNG that fits its picture and the classes. Errors as for ``read_masks``."""
+    height, width = pictures[picture_of_file(path, pictures)]
+    codes = read_index_png(path)
+    if codes.shape != (height, width):
+        raise MarkError(
+            f"{path} is {codes.shape[0]} x {codes.shape[1]} pixels, its picture {height} x {width}.",
+            "Draw it on the picture at its full size.",
+        )
+    used = np.flatnonzero(np.bincount(codes.ravel(), minlength=256))
+    unknown = [int(code) for code in used if code >= len(classes) and code != IGNORE]
+    if unknown:
+        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes.names))
+        raise ClassError(
+            f"{path} holds the class index {unknown[0]}.",
+            f"The classes are: {listed}; 255 is for the rest.",
+        )
+    return codes
+
+
+def find_index_pngs(folder: Path | str, what: str) -> dict[str, Path]:
+    """Return the PNGs in a folder and its subfolders by stem, hidden ones left out.
+
+    Parameters
+    ----------
+    folder : path
+    what : str
+        What they are, for the error: scribbles, masks, predictions.
+
+    Raises
+    ------
+    MarkError
+        If there is no PNG, or two have one stem.
+    """
+    return find_files_by_stem(folder, (".png",), what)

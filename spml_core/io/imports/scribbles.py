@@ -1,0 +1,117 @@
+"""Scribbles from a folder of index PNGs, ScribbleSup XML files, or some of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from spml_core.annotations import Mark, Scribble
+from spml_core.classes import ClassTable
+from spml_core.errors import MarkError
+from spml_core.io.imports.files import find_files_by_stem, read_xml
+from spml_core.io.imports.index_pngs import checked_codes, scribble_patch
+from spml_core.io.imports.pictures import (
+    MarksByPicture,
+    Sizes,
+    check_size,
+    is_inside,
+    named_class,
+    picture_of_file,
+)
+from spml_core.io.imports.warnings import ImportWarnings
+from spml_core.io.imports.xml_values import child_number, child_text
+
+LINE_WIDTH = 3.0
+"""Pixels; that of the published label maps made from the lines (METHODS.md 1.10.3)."""
+
+
+def read_scribbles(
+    folder: Path | str, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings | None = None
+) -> MarksByPicture:
+    """Scribbles from files named as their pictures: index PNGs (255 is not annotated) and ScribbleSup XML.
+
+    ScribbleSup's files (Lin et al., CVPR 2016) hold an ``<annotation>`` with lines of whole pixels from 0:
+    ``<polygon><tag>class</tag><point><X>5</X><Y>7</Y></point>...</polygon>``.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with all its subfolders.
+    pictures : mapping
+        Height and width of each picture, by its stem.
+    classes : ClassTable
+    warnings : ImportWarnings, optional
+        Is told of lines that had points outside their picture; these move to its border.
+
+    Returns
+    -------
+    dict
+        For each picture with at least one annotated pixel a patch as small as its pixels allow, or its lines,
+        3 pixels wide.
+
+    Raises
+    ------
+    MarkError
+        If there is no file, one can't be read, belongs to no picture or to one of another size, or two have
+        one stem.
+    ClassError
+        If a file speaks of a class that isn't there.
+    """
+    warnings = warnings or ImportWarnings()
+    marks: MarksByPicture = {}
+    for path in find_files_by_stem(folder, (".png", ".xml"), "scribbles").values():
+        found: list[Mark] = []
+        if path.suffix.lower() == ".xml":
+            stem, found = _read_lines(path, pictures, classes, warnings)
+        else:
+            stem = picture_of_file(path, pictures)
+            patch = scribble_patch(checked_codes(path, pictures, classes))
+            if patch is not None:
+                found = [patch]
+        if found:
+            marks.setdefault(stem, []).extend(found)
+    return marks
+
+
+def line_inside(
+    where: str, points: Iterable[tuple[float, float]], size: tuple[int, int], warnings: ImportWarnings
+) -> tuple[tuple[float, float], ...]:
+    """A line's (y, x) points, each at most once in a row; those outside the picture moved to its border."""
+    height, width = size
+    kept = [place for place, _ in groupby(points)]
+    if not all(is_inside(y, x, size) for y, x in kept):
+        warnings.add("Lines drawn outside their picture were moved to its border", where)
+        kept = [(min(max(y, 0), height - 1), min(max(x, 0), width - 1)) for y, x in kept]
+    return tuple(kept)
+
+
+def _read_lines(
+    path: Path, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
+) -> tuple[str, list[Mark]]:
+    root = read_xml(path, "annotation")
+    stem = picture_of_file(path, pictures, root.findtext("filename"))
+    size = root.find("size")
+    if size is not None:
+        height, width = (child_number(str(path), size, name) for name in ("height", "width"))
+        check_size(str(path), height, width, stem, pictures)
+    lines = root.findall("polygon")
+    if not lines and root.find("object") is not None:
+        raise MarkError(f"{path} holds boxes, no scribbles.", "Import it as boxes.")
+    return stem, [
+        _line(f"{path}, scribble {number}", line, pictures[stem], classes, warnings)
+        for number, line in enumerate(lines, 1)
+    ]
+
+
+def _line(
+    where: str, line: Element, size: tuple[int, int], classes: ClassTable, warnings: ImportWarnings
+) -> Mark:
+    index = named_class(where, child_text(where, line, "tag"), classes)
+    points = [
+        (child_number(where, point, "Y"), child_number(where, point, "X")) for point in line.findall("point")
+    ]
+    if not points:
+        raise MarkError(f"{where} has no point.", "Take it out of the file.")
+    return Scribble(index, line_inside(where, points, size, warnings), LINE_WIDTH)
