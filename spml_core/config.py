@@ -32,6 +32,9 @@ class TrainConfig:
     seed : int
         Same seed, same steps and same device: same model.
     backbone : str
+        Name, see :func:`spml_core.models.build_backbone`.
+    weights : str
+        File to take the backbone's weights from; empty for the published ones.
     scales : tuple of float
         Input scales whose features are stacked.
     stride : int
@@ -77,6 +80,7 @@ class TrainConfig:
     device: str = "auto"
     seed: int = 0
     backbone: str = "efficientnet-lite0"
+    weights: str = ""
     scales: tuple[float, ...] = (1.0, 2.0)
     stride: int = 4
     embedding_dim: int = 64

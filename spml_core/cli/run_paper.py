@@ -57,7 +57,7 @@ def run_paper(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="ImageNet weights of the backbone; random ones unless given.",
+            help="ImageNet weights of the backbone; torchvision's unless given, or random ones if --width isn't 1.",
             show_default=False,
         ),
     ] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -50,6 +51,18 @@ def train(
             metavar="N", help="Same seed, same model (on the CPU); 0 unless given.", show_default=False
         ),
     ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="efficientnet-lite0, resnet50, resnet101 or any of timm's; the preset's own unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the backbone's weights.", show_default=False),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was stopped, with its settings.")
     ] = False,
@@ -57,7 +70,7 @@ def train(
 ) -> None:
     """Learn from a project's marks. Ctrl-C once stops after this step and saves the model."""
     started = time.monotonic()
-    if resume and not (preset is None and max_seconds is None and seed is None):
+    if resume and any(setting is not None for setting in (preset, max_seconds, seed, backbone, weights)):
         raise typer.BadParameter(
             "--resume goes on with the settings of the stopped run: leave the others out"
         )
@@ -73,6 +86,8 @@ def train(
         max_seconds=max_seconds,
         device=device,
         seed=seed,
+        backbone=backbone,
+        weights=None if weights is None else str(weights.resolve()),
     )
     output = Output(json)
     with Project.open(project) as opened, ProgressBar() as bar:

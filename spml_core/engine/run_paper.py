@@ -20,6 +20,10 @@ from spml_core.paper.run_folder import RunFolder
 from spml_core.paper.voc_tree import read_voc
 from spml_core.training.events import Event, Warned
 
+_NO_WEIGHTS = (
+    "No --weights: the backbone has torchvision's ImageNet weights and stem, not the paper's deep stem."
+)
+
 
 @dataclass(frozen=True)
 class PaperOptions:
@@ -32,7 +36,7 @@ class PaperOptions:
     width : float
         Factor on the backbone's channels.
     weights : Path or None
-        Weights the backbone starts from; without, it starts from random ones.
+        Weights the backbone starts from; without, torchvision's at full width and random ones at any other.
     iterations : int or None
         Of the embedding; the heads' shrink or grow with it.
     batch, crop : int or None
@@ -90,6 +94,8 @@ def run_paper(
         seed=options.seed,
     )
     data, warnings = read_data(preset, folder)
+    if options.weights is None and options.width == 1:
+        warnings = (*warnings, _NO_WEIGHTS)
     # Once before anything is started, so that a wrong name or file shows at once.
     build_network(preset, options, data)
     settings = run_settings(preset, options, data)

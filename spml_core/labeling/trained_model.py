@@ -16,7 +16,7 @@ from spml_core.errors import ProjectError, SpmlError
 from spml_core.io import write_atomic
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.models import Pyramid, SegmentationNetwork, build_backbone
+from spml_core.models import DEFAULT_BACKBONE, Pyramid, SegmentationNetwork, build_backbone
 
 FORMAT = 2  # 2: the bank knows where its segments are and who named them
 WEIGHTS_FILE = "model.safetensors"
@@ -57,7 +57,7 @@ class TrainedModel:
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``model.json``, each whole or not at all.
 
-        A frozen backbone isn't written: its package has it.
+        The default backbone isn't written unless it has learned: its package has it.
 
         Raises
         ------
@@ -99,12 +99,12 @@ class TrainedModel:
             names = tuple(about["classes"])
             shape = dict(about["refinement"])
             refinement = Refinement(**(shape | {"regions": tuple(shape["regions"])}))
-            network = build_network(config, len(names))
+            network = build_network(config, len(names), pretrained=not _keeps_backbone(config))
             parts = {
                 name: state.pop(f"bank.{name}").to(device) for name in _BANK_PARTS if f"bank.{name}" in state
             }
             bank = RetrievalBank(**parts, num_classes=len(names)) if parts else None
-            network.load_state_dict(state, strict=config.fine_tune)
+            network.load_state_dict(state, strict=_keeps_backbone(config))
             pictures = tuple(about.get("bank_pictures", ()))
         except SpmlError:
             raise
@@ -120,10 +120,11 @@ class TrainedModel:
         return replace(self, refinement=replace(self.refinement, color_strength=strength))
 
 
-def build_network(config: TrainConfig, num_classes: int) -> SegmentationNetwork:
-    """Untrained network as the settings want it, with the backbone's published weights."""
+def build_network(config: TrainConfig, num_classes: int, *, pretrained: bool = True) -> SegmentationNetwork:
+    """Untrained network as the settings want it, its backbone with published weights unless they don't matter."""
+    weights = config.weights if pretrained else ""
     return SegmentationNetwork(
-        build_backbone(config.backbone),
+        build_backbone(config.backbone, pretrained=pretrained, weights=weights),
         Pyramid(config.scales, config.stride),
         max(config.embedding_dim, num_classes),
         num_classes,
@@ -132,9 +133,14 @@ def build_network(config: TrainConfig, num_classes: int) -> SegmentationNetwork:
 
 
 def network_state(network: SegmentationNetwork, config: TrainConfig) -> dict[str, torch.Tensor]:
-    """Tensors to store: all that training can change."""
+    """Tensors to store: all that training can change, and a backbone that isn't always at hand."""
     return {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
-        if config.fine_tune or not name.startswith("backbone.")
+        if _keeps_backbone(config) or not name.startswith("backbone.")
     }
+
+
+def _keeps_backbone(config: TrainConfig) -> bool:
+    """Whether the backbone is part of the model's files: it has learned, or comes from a download or a file."""
+    return config.fine_tune or bool(config.weights) or config.backbone != DEFAULT_BACKBONE

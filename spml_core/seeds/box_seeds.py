@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spml_core.annotations import Box
 from spml_core.seeds.activation import check_finite
 from spml_core.seeds.checks import check_foreground, check_maps
-from spml_core.seeds.grid import Real, cell_centres
+from spml_core.seeds.grid import Real, box_cells
 
 _CONSTANT = 1e-6
 """Relative differences inside a box up to this are rounding: its map is constant."""
@@ -61,10 +61,11 @@ def box_seeds(
     check_finite(activation)
     for box in boxes:
         check_foreground(box, num_classes)
-    windows = [(box, _cells(box, activation.shape[1:], shape)) for box in boxes]
-    inside = np.zeros(activation.shape[1:], bool)
-    labels = np.full(activation.shape[1:], num_classes, np.uint8)
-    best = np.full(activation.shape[1:], -np.inf)
+    grid = (activation.shape[1], activation.shape[2])
+    windows = [(box, box_cells(box, grid, shape)) for box in boxes]
+    inside = np.zeros(grid, bool)
+    labels = np.full(grid, num_classes, np.uint8)
+    best = np.full(grid, -np.inf)
     touched = False
     for box, cells in windows:
         if cells is None:
@@ -85,21 +86,3 @@ def _stretched(part: NDArray[Real]) -> NDArray[np.float64]:
     if high - low <= _CONSTANT * max(abs(low), abs(high)):
         return np.full(part.shape, np.nan)
     return (part.astype(np.float64) - low) / (high - low)
-
-
-def _cells(box: Box, grid: tuple[int, ...], shape: tuple[int, int]) -> tuple[slice, slice] | None:
-    """Rows and columns of the grid whose centres lie in a box; None if it lies outside the picture."""
-    rows = _span(box.top, box.bottom, grid[0], shape[0])
-    columns = _span(box.left, box.right, grid[1], shape[1])
-    return None if rows is None or columns is None else (rows, columns)
-
-
-def _span(start: float, stop: float, cells: int, pixels: int) -> slice | None:
-    low, high = max(start, -0.5), min(stop, pixels - 0.5)  # the picture's borders
-    if low >= high:
-        return None
-    first, end = np.searchsorted(cell_centres(cells, pixels), [start, stop], side="left")
-    if first >= end:
-        first = min(int((0.5 * (low + high) + 0.5) * cells / pixels), cells - 1)
-        end = first + 1
-    return slice(int(first), int(end))

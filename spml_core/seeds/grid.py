@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.annotations import Box
 from spml_core.errors import MarkError
 
 Real = TypeVar("Real", np.float32, np.float64)
@@ -15,6 +16,40 @@ Real = TypeVar("Real", np.float32, np.float64)
 def cell_centres(cells: int, pixels: int) -> NDArray[np.float64]:
     """Where the centres of ``cells`` equal cells over ``pixels`` pixels lie; the first pixel's centre is 0."""
     return (np.arange(cells, dtype=np.float64) + 0.5) * (pixels / cells) - 0.5
+
+
+def box_cells(box: Box, grid: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice] | None:
+    """Rows and columns of the cells whose centres lie in a box.
+
+    Parameters
+    ----------
+    box : Box
+        In pixels of the picture; it may reach past its border.
+    grid : tuple of int
+        Rows and columns of cells over the whole picture.
+    shape : tuple of int
+        Height and width of the picture.
+
+    Returns
+    -------
+    tuple of slice, or None
+        Never empty: a box between the centres holds the cell in which its middle lies. None if the box lies
+        outside the picture.
+    """
+    rows = _span(box.top, box.bottom, grid[0], shape[0])
+    columns = _span(box.left, box.right, grid[1], shape[1])
+    return None if rows is None or columns is None else (rows, columns)
+
+
+def _span(start: float, stop: float, cells: int, pixels: int) -> slice | None:
+    low, high = max(start, -0.5), min(stop, pixels - 0.5)  # the picture's borders
+    if low >= high:
+        return None
+    first, end = np.searchsorted(cell_centres(cells, pixels), [start, stop], side="left")
+    if first >= end:
+        first = min(int((0.5 * (low + high) + 0.5) * cells / pixels), cells - 1)
+        end = first + 1
+    return slice(int(first), int(end))
 
 
 def fits_picture(grid: tuple[int, int], shape: tuple[int, int]) -> bool:

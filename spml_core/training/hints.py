@@ -13,7 +13,8 @@ What a person painted outweighs all of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from spml_core.annotations import Box, CoarseMarks
 from spml_core.annotations.sufficiency import BACKGROUND
 from spml_core.seeds import key_point_seeds
-from spml_core.seeds.grid import cell_centres
+from spml_core.seeds.grid import box_cells
 
 _MARGIN = 0.15  # of a box's height and width on each side: what is left is its core
 
@@ -61,6 +62,7 @@ class GridHints:
             K.
         """
         grid = (painted.shape[0], painted.shape[1])
+        boxes = tuple(_clipped(box, shape) for box in coarse.boxes if box_cells(box, grid, shape))
         there = np.bincount(painted[painted < num_classes], minlength=num_classes)[:num_classes] > 0
         labels, guesses = painted, painted
         if coarse.key_points:
@@ -68,18 +70,19 @@ class GridHints:
             near = np.where(seeds == BACKGROUND, num_classes, seeds)
             labels = _under(labels, near, num_classes)
             guesses = _under(labels, seeds, num_classes)
-        if coarse.boxes:
-            front = _front(coarse.boxes, grid, shape, num_classes)
-            # A painted class without a box of its own may be anywhere: then nothing is sure outside the boxes.
+        if boxes:
+            front = _front(boxes, grid, shape, num_classes)
+            # A painted or tagged class without a box may be anywhere: then nothing is sure outside the boxes.
             loose = there.copy()
-            loose[[BACKGROUND, *(box.class_index for box in coarse.boxes)]] = False
+            loose[list(coarse.tags)] = True
+            loose[[BACKGROUND, *(box.class_index for box in boxes)]] = False
             if coarse.key_points or loose.any():
                 guesses = _under(guesses, front, num_classes)
             else:
                 outside = np.where(front == BACKGROUND, BACKGROUND, num_classes)
                 labels = _under(labels, outside, num_classes)
                 guesses = _under(labels, front, num_classes)
-        return cls(labels, guesses, coarse, shape, there)
+        return cls(labels, guesses, replace(coarse, boxes=boxes), shape, there)
 
     def allowed(self, positions: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """Classes that each cell may have.
@@ -104,14 +107,9 @@ class GridHints:
         allowed = np.repeat(anywhere[None], len(positions), axis=0)
         grid = (self.labels.shape[0], self.labels.shape[1])
         for box in coarse.boxes:
-            rows, columns = _cells(box, grid, self._shape)
-            inside = (
-                (positions[:, 0] >= rows.start)
-                & (positions[:, 0] < rows.stop)
-                & (positions[:, 1] >= columns.start)
-                & (positions[:, 1] < columns.stop)
-            )
-            allowed[inside, box.class_index] = True
+            inside = np.zeros(self.labels.shape, bool)
+            inside[box_cells(box, grid, self._shape)] = True
+            allowed[inside[tuple(positions.T)], box.class_index] = True
         return allowed
 
 
@@ -120,13 +118,23 @@ def _under(labels: NDArray[np.int64], others: NDArray[np.int64], num_classes: in
     return np.where(labels == num_classes, others, labels)
 
 
+def _clipped(box: Box, shape: tuple[int, int]) -> Box:
+    """The part of a box that lies in the picture."""
+    return Box(
+        box.class_index,
+        max(box.top, -0.5),
+        max(box.left, -0.5),
+        min(box.bottom, shape[0] - 0.5),
+        min(box.right, shape[1] - 0.5),
+    )
+
+
 def _front(
-    boxes: tuple[Box, ...], grid: tuple[int, int], shape: tuple[int, int], num_classes: int
+    boxes: Sequence[Box], grid: tuple[int, int], shape: tuple[int, int], num_classes: int
 ) -> NDArray[np.int64]:
     """Background outside all boxes, the class in each box's core, the smallest box in front, K in between."""
     labels = np.full(grid, BACKGROUND, np.int64)
     for box in sorted(boxes, key=lambda b: (b.top - b.bottom) * (b.right - b.left)):
-        labels[_cells(box, grid, shape)] = num_classes
         height, width = box.bottom - box.top, box.right - box.left
         core = Box(
             box.class_index,
@@ -135,19 +143,6 @@ def _front(
             box.bottom - _MARGIN * height,
             box.right - _MARGIN * width,
         )
-        labels[_cells(core, grid, shape)] = box.class_index
+        labels[box_cells(box, grid, shape)] = num_classes
+        labels[box_cells(core, grid, shape)] = box.class_index
     return labels
-
-
-def _cells(box: Box, grid: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the cells whose centres a box holds; at least one, where its middle lies."""
-    return _span(box.top, box.bottom, grid[0], shape[0]), _span(box.left, box.right, grid[1], shape[1])
-
-
-def _span(start: float, stop: float, cells: int, pixels: int) -> slice:
-    centres = cell_centres(cells, pixels)
-    first, end = (int(i) for i in np.searchsorted(centres, [start - 0.5, stop - 0.5]))
-    if first < end:
-        return slice(first, end)
-    nearest = int(np.abs(centres - (start + stop - 1) / 2).argmin())
-    return slice(nearest, nearest + 1)

@@ -11,7 +11,7 @@ from spml_core.config import TrainConfig
 from spml_core.models import SegmentationNetwork
 from spml_core.training.cache import CachedPicture, FeatureCache
 from spml_core.training.checkpoint import Checkpoint
-from spml_core.training.choosing import Choice, choose_color_strength
+from spml_core.training.choosing import Choice, choice_in_haste, choose_color_strength
 from spml_core.training.events import Event, StageProgress
 from spml_core.training.first_guess import FirstGuess
 from spml_core.training.fitting import fit_from_first_rows, fit_from_nothing, fit_onwards
@@ -30,7 +30,7 @@ _CHOOSE_UNTIL = 0.75
 _SECOND_UNTIL = 0.9
 _MOST_CELLS = 40_000  # marked cells of all pictures together
 _MOST_PER_CLASS = 400  # of one class in one picture
-_ROUNDS_FROM_TAGS = 3  # of pseudo labels, where first guesses are few and vague
+_ROUNDS_FROM_TAGS = 3  # of pseudo labels: what tags tell is understood step by step
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def prepare(
         reading = (clock.spent - began) / len(cache)
         yield StageProgress("start", 0, 1, max(0.0, clock.left))
         pulse.check()
-        rounds = 1
-        if not onwards and guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL)):
-            rounds = _ROUNDS_FROM_TAGS
+        if not onwards:
+            guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL))
+        rounds = _ROUNDS_FROM_TAGS if any(c.picture.coarse.tags for c in cache.in_order) else 1
         marked = [cached for cached in cache.in_order if cached.marked]
         if onwards:
             fit_onwards(network, marked, config, pulse, until(_START_UNTIL), pseudo=False)
@@ -121,15 +121,18 @@ def prepare(
         learned = True
         yield StageProgress("choose", 0, 1, max(0.0, clock.left))
         pulse.check()
-        choice = choose_color_strength(
-            [judged for cached in marked if (judged := _judged(cached)) is not None],
-            lambda s: network.standardise(s.features.to(network.mean.device).float()),
-            network.num_classes,
-            config.color_strengths,
-            seed=config.seed,
-            keep_going=lambda: pulse.beat() and clock.spent < _CHOOSE_UNTIL * clock.budget,
-            beat=pulse.check,
-        )
+        judged = [sample for cached in marked if (sample := _judged(cached)) is not None]
+        choice = choice_in_haste(config.color_strengths)
+        if judged:
+            choice = choose_color_strength(
+                judged,
+                lambda s: network.standardise(s.features.to(network.mean.device).float()),
+                network.num_classes,
+                config.color_strengths,
+                seed=config.seed,
+                keep_going=lambda: pulse.beat() and clock.spent < _CHOOSE_UNTIL * clock.budget,
+                beat=pulse.check,
+            )
         pulse.refinement = replace(pulse.refinement, color_strength=choice.color_strength)
         for second in range(rounds if config.pseudo_labels else 0):
             if clock.spent > _SECOND_UNTIL * clock.budget or not pulse.beat():

@@ -1,8 +1,5 @@
 """Seeds as an answer: what is handed to the engine, and how its map is shrunk."""
 
-import sys
-import types
-
 import numpy as np
 import pytest
 
@@ -24,15 +21,13 @@ def calls(monkeypatch):
     """Calls of a stand-in for the engine, whose seeds are background above and class 1 below row 30."""
     made = []
 
-    def seed_map(project, record, model):
-        made.append((record.name, model))
+    def seed_map(project, record, model, codes):
+        made.append((record.name, model, codes))
         labels = np.zeros((record.height, record.width), np.uint8)
         labels[30:] = 1
         return labels
 
-    stand_in = types.ModuleType("spml_core.engine.seeds")
-    stand_in.seed_map = seed_map
-    monkeypatch.setitem(sys.modules, "spml_core.engine.seeds", stand_in)
+    monkeypatch.setattr("spml_core.engine.background.answers.seed_map", seed_map)
     return made
 
 
@@ -68,7 +63,7 @@ def test_without_a_model(project, calls):
     message = answer(project, AskSeeds(7, record.id))
     assert isinstance(message, SeedsAnswer)
     assert (message.request, message.picture_id, message.shrink) == (7, record.id, 1)
-    assert calls == [(record.name, None)]
+    assert calls == [(record.name, None, None)]
     assert message.labels.shape == message.painted.shape == (record.height, record.width)
     assert message.labels[29, 0] == 0 and message.labels[30, 0] == 1
     assert message.painted[5, 10] and not message.painted[35, 10], "a box paints nothing"
@@ -77,8 +72,9 @@ def test_without_a_model(project, calls):
 def test_with_a_model_and_smaller(project, calls, untrained_run):
     run, record = untrained_run(project), project.pictures[0]
     message = answer(project, AskSeeds(8, record.id, run.id, 7))
-    ((_, model),) = calls
+    ((_, model, codes),) = calls
     assert isinstance(model, TrainedModel)
+    assert codes[:4].tolist() == [0, 1, 2, 3] and codes[255] == 255
     assert message.labels.shape == (-(-record.height // 7), -(-record.width // 7))
     rows = np.minimum(np.arange(len(message.labels)) * 7 + 3, record.height - 1)
     np.testing.assert_array_equal(message.labels[:, 0], rows >= 30)

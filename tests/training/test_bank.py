@@ -54,6 +54,7 @@ def test_places_stay_inside_where_the_last_cells_reach_out(samples):
             torch.tensor([True]),
             sample.tags,
             torch.tensor([True]),
+            torch.tensor([1]),
         )
         places += build_bank(network, [one]).places.tolist()
     assert places == [[92, 92], [92, 22], [2, 92], [30, 34]]

@@ -122,6 +122,7 @@ def sample(n=60, classes=2, seed=0, labelled=10) -> PictureSample:
         torch.from_numpy(rng.random(n) < 0.7),
         torch.ones(classes, dtype=torch.bool),
         torch.from_numpy(labels < classes),
+        torch.from_numpy(labels.astype(np.int64)),
     )
 
 

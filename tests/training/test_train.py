@@ -134,7 +134,7 @@ def test_checkpoints_come_while_it_trains(blob_set, tmp_path, monkeypatch):
 
 def test_nothing_marked(blob_set):
     unmarked = TrainingSet(blob_set[0].unmarked, blob_set[0].class_names)
-    with pytest.raises(TrainingError, match="No picture is marked"):
+    with pytest.raises(TrainingError, match="nothing is marked"):
         run(unmarked)
 
 
@@ -143,7 +143,7 @@ def test_only_one_class_marked(blob_set):
     marks = np.full(rgb.shape[:2], 3, np.uint8)
     marks[5, 5] = 1
     one = TrainingSet.from_arrays([rgb], [marks], ["ground", "red", "green"])
-    with pytest.raises(TrainingError, match="only 'red' is marked"):
+    with pytest.raises(TrainingError, match="only “red” is marked"):
         run(one)
 
 
