@@ -32,12 +32,12 @@ DRAWINGS = ("start", "new_project")
 Place = tuple[float, float]
 
 
-def main(folder: Path) -> int:
-    """Tell each story in a process and on a screen of its own."""
+def main(folder: Path, script: str = __file__, stories: Iterable[str] = ("people", "nuclei")) -> int:
+    """Tell each story of a script in a process and on a screen of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    for story in STORIES:
+    for story in stories:
         with tempfile.TemporaryDirectory(prefix="spml-") as scratch:
-            command = [sys.executable, __file__, "--story", story, scratch, str(folder.resolve())]
+            command = [sys.executable, script, "--story", story, scratch, str(folder.resolve())]
             server = ["xvfb-run", "--auto-servernum", "--server-args", f"-screen 0 {SCREEN}"]
             done = subprocess.run([*server, *command], env=_environment(Path(scratch)))
         if done.returncode:

@@ -6,25 +6,40 @@ import math
 import types
 import typing
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from spml_core.errors import ConfigError
 
 PRESETS = ("quick", "standard")
+PAPER_PRESETS = ("paper-scribbles", "paper-points", "paper-boxes", "paper-tags", "paper-densepose")
+"""Published methods (METHODS.md 1.17); most of their numbers are in :mod:`spml_core.paper.presets`."""
+
+Variant = Literal["paper", "scripts"]
+VARIANTS: tuple[Variant, ...] = typing.get_args(Variant)
+
+NO_LIMIT = 1e9
+"""Seconds: longer than anybody waits."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. Every value has a default; :meth:`preset` gives the tried combinations.
+    """How to train. Every value has a default; :meth:`from_preset` gives the tried combinations.
+
+    A published method takes from here ``preset``, ``variant``, ``max_seconds``, ``steps``, ``device``, ``seed``,
+    ``backbone``, ``weights``, ``crop``, ``batch``, ``region_maps`` and ``point_radius``, and has its own numbers for
+    all else.
 
     Attributes
     ----------
     preset : str
         Name of the preset that these settings came from.
+    variant : {"paper", "scripts"}
+        Of a published method: the paper's numbers, or those of the scripts released with it.
     max_seconds : float
         Time budget, start to end. The schedule is planned to fill it, up to ``max_steps``.
     steps : int or None
-        Exactly so many learning steps, whatever they take; None plans them from ``max_seconds``.
+        Exactly so many learning steps, whatever they take; None plans them from ``max_seconds``. Of a published method
+        those of the embedding, which its heads follow in proportion.
     max_steps : int
         Never more learning steps than this.
     device : str
@@ -66,6 +81,8 @@ class TrainConfig:
         How sure, 0..1.
     point_radius : float
         Pixels around a click that count as marked.
+    region_maps : str
+        Folder with over-segmentations for a published method, a file each picture; empty for our own.
 
     Raises
     ------
@@ -74,6 +91,7 @@ class TrainConfig:
     """
 
     preset: str = "quick"
+    variant: str = "paper"
     max_seconds: float = 180.0
     steps: int | None = None
     max_steps: int = 20_000
@@ -102,6 +120,7 @@ class TrainConfig:
     pseudo_labels: bool = True
     confidence: float = 0.7
     point_radius: float = 3.0
+    region_maps: str = ""
 
     def __post_init__(self) -> None:
         types_ = typing.get_type_hints(type(self))
@@ -117,22 +136,50 @@ class TrainConfig:
                 raise ConfigError(
                     f"The setting {name} = {value} is out of range.", f"Use a value from {low:g} to {high:g}."
                 )
+        if self.variant not in VARIANTS:
+            raise ConfigError(
+                f"Unknown variant {self.variant!r}.", f"The variants are: {', '.join(VARIANTS)}."
+            )
+        if not self.is_published:
+            for setting, given in (("variant", self.variant != "paper"), ("regions", self.region_maps)):
+                if given:
+                    raise ConfigError(
+                        f"The preset {self.preset} takes no {setting}; the published methods do.",
+                        f"Leave it out, or choose one of: {', '.join(PAPER_PRESETS)}.",
+                    )
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the preset is a published method."""
+        return self.preset in PAPER_PRESETS
 
     @classmethod
     def from_preset(cls, name: str, **changes: Any) -> TrainConfig:
         """Settings of a preset, with some of them changed.
 
         ``quick`` keeps the backbone frozen and its features in memory: minutes on two cores. ``standard`` goes on from
-        there and fine-tunes the backbone.
+        there and fine-tunes the backbone. The others are published methods as their authors ran them: days without a
+        strong GPU, unless ``steps``, ``max_seconds``, ``crop``, ``batch`` or ``backbone`` say otherwise.
 
         Raises
         ------
         ConfigError
             If there is no such preset or setting.
         """
-        if name not in PRESETS:
-            raise ConfigError(f"Unknown preset {name!r}.", f"The presets are: {', '.join(PRESETS)}.")
+        known = (*PRESETS, *PAPER_PRESETS)
+        if name not in known:
+            raise ConfigError(f"Unknown preset {name!r}.", f"The presets are: {', '.join(known)}.")
         config = cls()
+        if name in PAPER_PRESETS:
+            small = name in _SMALLER_BATCH and changes.get("variant") != "scripts"
+            config = replace(
+                config,
+                preset=name,
+                max_seconds=NO_LIMIT,
+                backbone="resnet101",
+                crop=512,
+                batch=12 if small else 16,
+            )
         if name == "standard":
             config = replace(config, preset=name, max_seconds=1200.0, fine_tune=True, batch=2)
         return config.changed(**changes)
@@ -170,6 +217,8 @@ class TrainConfig:
         settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**settings)
 
+
+_SMALLER_BATCH = ("paper-scribbles", "paper-points")
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("max_seconds", 1, math.inf),

@@ -28,6 +28,8 @@ class AnswerLine(QObject):
     session : Session
     start_answers : callable
         Given a project's path, starts an answering process.
+    what : str
+        What the process does, for messages.
     """
 
     begun = Signal()
@@ -38,10 +40,15 @@ class AnswerLine(QObject):
     """The last question of this topic couldn't be answered; the user was told why."""
 
     def __init__(
-        self, session: Session, start_answers: Callable[[str], Answers], parent: QObject | None = None
+        self,
+        session: Session,
+        start_answers: Callable[[str], Answers],
+        parent: QObject | None = None,
+        what: str = "labels pictures",
     ) -> None:
         super().__init__(parent)
         self.session = session
+        self._what = what
         self._start_answers = start_answers
         self._answers: Answers | None = None
         self._numbers = count(1)
@@ -51,6 +58,11 @@ class AnswerLine(QObject):
         self.restart.setSingleShot(True)
         self.restart.setInterval(_RESTART_AFTER_MS)
         self.restart.timeout.connect(self._begin)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a process, or will be in a moment."""
+        return self._answers is not None or self.restart.isActive()
 
     def open(self) -> None:
         """Start a process for the session's project, if there is one, in place of the one before."""
@@ -121,12 +133,12 @@ class AnswerLine(QObject):
             # What broke it so often would break it again.
             self.session.report_text(
                 "error",
-                f"The process that labels pictures {why} once more, and isn't started again. Marking and training "
+                f"The process that {self._what} {why} once more, and isn't started again. Marking and training "
                 "go on. Close other programs, then open the project anew.",
             )
             return
         self._restarts += 1
         self.session.report_text(
-            "warning", f"The process that labels pictures {why}. It is started again; nothing is lost."
+            "warning", f"The process that {self._what} {why}. It is started again; nothing is lost."
         )
         self.restart.start()

@@ -10,20 +10,23 @@ from qtpy.QtCore import QObject, Signal
 
 from spml_core.errors import SpmlError
 from spml_napari.docks.following import follow
+from spml_napari.layers.asked_layer import AskedLayer
 from spml_napari.layers.marks_layers import MarksLayers
 from spml_napari.layers.overlay import Overlay
 from spml_napari.layers.picture_layer import PictureLayer
 from spml_napari.layers.picture_loader import Jobs, PictureLoader, ShownPicture
 from spml_napari.layers.pointer_layer import PointerLayer
 from spml_napari.session import Session
+from spml_napari.tools.answer import AnswerTool
 from spml_napari.tools.box import BoxTool
 from spml_napari.tools.controller import ToolController
 from spml_napari.tools.erase import EraseTool
 from spml_napari.tools.key_point import KeyPointTool
-from spml_napari.tools.pick import PickTool, Regions, RegionsProvider
+from spml_napari.tools.pick import PickTool, RegionsProvider
 from spml_napari.tools.point import PointTool
+from spml_napari.tools.region_map import Regions
 from spml_napari.tools.scribble import ScribbleTool
-from spml_napari.tools.tool import MoveTool, PictureTool, is_inside
+from spml_napari.tools.tool import MoveTool, PictureTool, Place, is_inside
 from spml_napari.tools.why import WhyTool
 from spml_napari.view_state import Tool
 
@@ -51,6 +54,8 @@ class Canvas(QObject):
     overlay : Overlay
     picture : PictureLayer
     pointer : PointerLayer
+    asked : AskedLayer
+    answer : AnswerTool
     """
 
     cursor_moved = Signal(float, float)
@@ -73,11 +78,13 @@ class Canvas(QObject):
         self.overlay = Overlay(session, self)
         self.marks = MarksLayers(session.classes)
         self.pointer = PointerLayer(session.classes)
+        self.asked = AskedLayer(session)
         self._size: tuple[int, int] | None = None
         self._camera: tuple[Any, ...] | None = None
         self._is_ready = False
         self._was_inside = False
         self.pick = PickTool(session, self, self._regions)
+        self.answer = AnswerTool(session, self)
         self.controller = ToolController(
             viewer, session, self._make_tools(), lambda: self._is_ready, self.overlay.hold, self
         )
@@ -92,6 +99,7 @@ class Canvas(QObject):
                 session.pictures_changed: self._on_picture_found,
                 session.marks_changed: self._on_marks,
                 session.classes_changed: self._on_classes,
+                session.suggestion_changed: self._on_suggestion,
             },
         )
         if session.picture is not None:
@@ -107,6 +115,7 @@ class Canvas(QObject):
             Tool.BOX: BoxTool(session, self),
             Tool.ERASE: EraseTool(session, self),
             Tool.PICK: self.pick,
+            Tool.ANSWER: self.answer,
             Tool.WHY: WhyTool(session, self, lambda y, x: self.on_why(y, x)),
         }
 
@@ -133,6 +142,28 @@ class Canvas(QObject):
         if self.session.tool is Tool.PICK:
             self.pick.look_again()
 
+    def go_to_asked(self) -> bool:
+        """Choose the region whose answer would teach most, in view and to be answered; whether there is one."""
+        suggestion = self.session.suggestion
+        if suggestion is None or suggestion.next_region is None:
+            return False
+        place = suggestion.regions.middle(suggestion.next_region)
+        if place is None:
+            return False
+        self.session.set_tool(Tool.ANSWER)
+        if not self._is_in_view(place):
+            self.center_on(*place)
+        self.answer.choose(suggestion.next_region)
+        return True
+
+    def _is_in_view(self, place: Place) -> bool:
+        """Whether a place (y, x) of the picture is on the screen, and not at its very edge."""
+        camera = self.viewer.scene.camera
+        reach = [side * 0.45 / camera.zoom for side in self.viewer.canvas.size]
+        return all(
+            abs(at - middle) < most for at, middle, most in zip(place, camera.center[1:], reach, strict=True)
+        )
+
     def center_on(self, y: float, x: float) -> None:
         """Move the picture so that a pixel is in the middle of the canvas; the zoom stays."""
         self.viewer.scene.camera.center = (0.0, y, x)
@@ -147,6 +178,7 @@ class Canvas(QObject):
         self.controller.detach()
         if self._on_cursor in self.viewer.mouse_move_callbacks:
             self.viewer.mouse_move_callbacks.remove(self._on_cursor)
+        self.asked.detach()
         self.loader.forget()
 
     # From the session ---------------------------------------------------------------------------------
@@ -188,6 +220,10 @@ class Canvas(QObject):
     def _on_classes(self) -> None:
         self.marks.recolor(self.session.classes)
         self.pointer.recolor(self.session.classes)
+
+    def _on_suggestion(self) -> None:
+        if self.session.tool is Tool.ANSWER:
+            self.answer.look_again()
 
     def _neighbors(self) -> list[Any]:
         project, record = self.session.project, self.session.picture
@@ -231,7 +267,7 @@ class Canvas(QObject):
         """Put our layers above what else is in the viewer; again, if the user took one away."""
         layers = self.viewer.layers
         parts = (self.picture, self.overlay, self.marks)
-        wanted = [layer for part in parts for layer in part.layers] + [self.pointer.layer]
+        wanted = [layer for part in parts for layer in part.layers] + [self.pointer.layer, self.asked.layer]
         for layer in wanted:
             if layer not in layers:
                 self.viewer.add_layer(layer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,8 @@ class PredictionControl(QObject):
     ----------
     devices : tuple of str
         What the answering process could compute on; empty until it said so.
+    suggested_order : callable
+        Gives the names of the pictures to mark next, best first; none as long as only predictions can tell.
     """
 
     ready = Signal()
@@ -72,6 +74,7 @@ class PredictionControl(QObject):
         super().__init__(parent)
         self.session = session
         self.devices: tuple[str, ...] = ()
+        self.suggested_order: Callable[[], Sequence[str]] = lambda: ()
         self.regions: Regions | None = None
         self.region_count = 300
         self.line = AnswerLine(session, start_answers, self)
@@ -292,28 +295,31 @@ class PredictionControl(QObject):
         return {record.id for record in project.pictures if record.name in names}
 
     def full_labels(self) -> NDArray[np.uint8] | None:
-        """The shown labels in the current picture's own size."""
-        shown, picture = self.session.prediction, self.session.picture
+        """The labels that lie over the current picture, in its own size."""
+        shown, picture = self.session.seen_suggestion or self.session.prediction, self.session.picture
         if shown is None or picture is None:
             return None
         if shown.shrink == 1:
             return shown.labels
-        run = self.current_run()
-        stored = None if run is None or self._store is None else self._store.load(run, picture)
-        if stored is not None and not shown.live:
-            return stored
+        if isinstance(shown, ShownPrediction) and not shown.live:
+            run = self.current_run()
+            stored = None if run is None or self._store is None else self._store.load(run, picture)
+            if stored is not None:
+                return stored
         grown = shown.labels.repeat(shown.shrink, 0).repeat(shown.shrink, 1)
         return grown[: picture.height, : picture.width]
 
     def accept(self, class_index: int | None = None) -> bool:
-        """Take the shown prediction, or one class of it, as true."""
+        """Take what lies over the picture, prediction or suggestion, or one class of it, as true."""
         try:
             labels = self.full_labels()
         except SpmlError as error:
             self.session.report(error)
             return False
         if labels is None:
-            self.session.report_text("info", "There is no prediction of this picture yet: train first.")
+            self.session.report_text(
+                "info", "There is no prediction of this picture yet: mark something or train."
+            )
             return False
         return self.session.accept(np.ascontiguousarray(labels), class_index)
 
@@ -331,7 +337,8 @@ class PredictionControl(QObject):
             return
         names = [record.name for record in project.pictures]
         here = self.session.picture.name if self.session.picture is not None else None
-        order = [name for name in next_to_mark(names, summaries, marked, reviewed) if name != here]
+        ranked = self.suggested_order() or next_to_mark(names, summaries, marked, reviewed)
+        order = [name for name in ranked if name != here]
         if not order:
             self.session.report_text(
                 "info", "Every picture is marked or reviewed: nothing is left to propose."

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from spml_core.annotations import Box, CoarseMarks, KeyPoint, Mark, Tag, classes_of
-from spml_core.annotations.sufficiency import enough_to_learn, what_is_lacking
+from spml_core.engine.sufficiency import what_marks_lack
 from spml_core.project import Project
 
 
@@ -27,33 +24,5 @@ def what_is_missing(project: Project | None, shown: int | None = None) -> str:
         return "Open or make a project first."
     if not project.writable:
         return "This project is open for reading only, so it can't be trained."
-    painted: set[int] = set()
-    # Pictures often have the same marks, and then teach no more than one of them.
-    coarse: set[CoarseMarks] = set()
-    for record in sorted(project.marked_pictures(), key=lambda record: record.id != shown):
-        marks = project.marks(record.id).values()
-        before = len(painted), len(coarse)
-        painted |= _painted(marks)
-        coarse.add(_without_places(CoarseMarks.of(marks)))
-        if before != (len(painted), len(coarse)) and enough_to_learn(painted, coarse):
-            return ""
-    problem, remedy = what_is_lacking(painted, coarse, project.classes.names)
-    return f"{problem} {remedy}"
-
-
-def _painted(marks: Iterable[Mark]) -> set[int]:
-    """Classes of scribbles, points and patches."""
-    kinds = (Box, KeyPoint, Tag)
-    return {index for mark in marks if not isinstance(mark, kinds) for index in classes_of(mark)}
-
-
-def _without_places(marks: CoarseMarks) -> CoarseMarks:
-    """The same classes, each marked at most once and all at one place."""
-    return CoarseMarks(
-        tuple(Box(index, 0, 0, 1, 1) for index in sorted({box.class_index for box in marks.boxes})),
-        tuple(
-            KeyPoint(index, 0, 0, 1) for index in sorted({point.class_index for point in marks.key_points})
-        ),
-        marks.tags,
-        marks.complete,
-    )
+    problem, remedy = what_marks_lack(project, shown)
+    return f"{problem} {remedy}".strip()

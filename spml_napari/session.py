@@ -41,6 +41,8 @@ class Session(SessionMarks):
         What lies over the current picture.
     seeds : ShownSeeds or None
         What the current picture's marks are taken for; None while nobody looks.
+    suggestion : ShownSuggestion or None
+        What the current picture's marks come to; see also :attr:`seen_suggestion`.
     selected : frozenset of int
         Ids of the pictures that tags go to: the current one, and those selected with it.
     key_point_size : float or None
@@ -97,11 +99,13 @@ class Session(SessionMarks):
         self.picture_changed.emit()
         self.prediction_changed.emit()
         self.seeds_changed.emit()
+        self.suggestion_changed.emit()
         self.selection_changed.emit()
         self.history_changed.emit()
 
     def _forget_picture(self) -> None:
-        self.picture, self.prediction, self.seeds, self.selected = None, None, None, frozenset()
+        self.picture, self.prediction, self.seeds, self.suggestion = None, None, None, None
+        self.selected = frozenset()
 
     def _switch_to(self, make: Callable[[], Project]) -> bool:
         try:
@@ -123,12 +127,13 @@ class Session(SessionMarks):
             self.report(ProjectError(f"The project has no picture with id {picture_id}.", "Choose another."))
             return
         self.settling.emit()
-        self.picture, self.prediction, self.seeds = record, None, None
+        self.picture, self.prediction, self.seeds, self.suggestion = record, None, None, None
         # Who goes on to another picture means that one alone.
         self.selected = frozenset({picture_id})
         self.picture_changed.emit()
         self.prediction_changed.emit()
         self.seeds_changed.emit()
+        self.suggestion_changed.emit()
         self.selection_changed.emit()
 
     def select(self, ids: Iterable[int]) -> None:

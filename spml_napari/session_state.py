@@ -11,7 +11,15 @@ from psygnal import Signal
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.project import PictureRecord, Project
-from spml_napari.view_state import MAX_BRUSH, OverlayView, ShownPrediction, ShownSeeds, Tool
+from spml_napari.view_state import (
+    MAX_BRUSH,
+    OverlayMode,
+    OverlayView,
+    ShownPrediction,
+    ShownSeeds,
+    ShownSuggestion,
+    Tool,
+)
 
 Level = Literal["info", "warning", "error"]
 
@@ -39,6 +47,7 @@ class SessionState:
     overlay_changed = Signal()
     prediction_changed = Signal()
     seeds_changed = Signal()
+    suggestion_changed = Signal()
     runs_changed = Signal()
     """A run was made, ended, or made current."""
     predictions_stored = Signal(object)
@@ -57,6 +66,7 @@ class SessionState:
         self.overlay = OverlayView()
         self.prediction: ShownPrediction | None = None
         self.seeds: ShownSeeds | None = None
+        self.suggestion: ShownSuggestion | None = None
         self.selected: frozenset[int] = frozenset()
         self.key_point_size: float | None = None
         self.new_tags_complete = True
@@ -109,6 +119,21 @@ class SessionState:
         if seeds is not self.seeds:
             self.seeds = seeds
             self.seeds_changed.emit()
+
+    def show_suggestion(self, suggestion: ShownSuggestion | None) -> None:
+        """Show what the current picture's marks come to; a suggestion for another picture is dropped."""
+        if suggestion is not None and (self.picture is None or self.picture.id != suggestion.picture_id):
+            return
+        if suggestion is not self.suggestion:
+            self.suggestion = suggestion
+            self.suggestion_changed.emit()
+
+    @property
+    def seen_suggestion(self) -> ShownSuggestion | None:
+        """The suggestion, if it is what lies over the picture and not the prediction."""
+        found, view = self.suggestion, self.overlay
+        is_in_view = view.suggested and view.mode in (OverlayMode.CLASSES, OverlayMode.UNCERTAINTY)
+        return found if is_in_view and found is not None and found.says_something else None
 
     # Telling ------------------------------------------------------------------------------------------
 

@@ -55,6 +55,8 @@ class Shortcut:
 _BRUSH = (Tool.SCRIBBLE, Tool.ERASE)
 _CLASS = (Tool.SCRIBBLE, Tool.POINT, Tool.KEY_POINT, Tool.BOX, Tool.PICK)
 _DRAWS = (*_CLASS, Tool.ERASE)
+_ANSWERS = (Tool.ANSWER,)
+_CLICKS = (Tool.ANSWER, Tool.PICK)
 
 SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("S",), "Scribble", "tool_scribble"),
@@ -63,10 +65,25 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("B",), "Box", "tool_box"),
     Shortcut(("E",), "Erase", "tool_erase"),
     Shortcut(("G",), "Pick a segment", "tool_pick"),
+    Shortcut(("Q",), "Answer: accept what is suggested, by clicks", "tool_answer"),
     Shortcut(("W",), "Why this class?", "tool_why"),
     Shortcut(("V", "M"), "Move the picture", "tool_move"),
     Shortcut(("T",), "Tags: what is in the picture", "show_tags"),
     Shortcut(tuple("1234567890"), "Class", "class", _CLASS, bar="Class"),
+    Shortcut(
+        ("Return",),
+        "Accept the region; suggest now, where that waits for Enter",
+        "enter",
+        _ANSWERS,
+        bar="Accept",
+    ),
+    Shortcut(
+        ("Tab",),
+        "Where to click next: the outlined region",
+        "next_region",
+        _CLICKS,
+        bar="Where to click next",
+    ),
     Shortcut(("[",), "Smaller brush", "smaller_brush", _BRUSH, bar="Brush size"),
     Shortcut(("]",), "Larger brush", "larger_brush", _BRUSH, bar="Brush size"),
     Shortcut(("Esc",), "Take the stroke back", "cancel", _DRAWS),
@@ -77,6 +94,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("Space",), "Hide the overlay while held", "peek", bar="Hide the overlay"),
     Shortcut(("O",), "Outlines or filled", "toggle_contour"),
     Shortcut(("U",), "Uncertainty", "toggle_uncertainty"),
+    Shortcut(("Y",), "Suggestion or the model's prediction", "toggle_suggestion"),
     Shortcut(("D",), "Seeds: what boxes and tags were taken for", "toggle_seeds"),
     Shortcut(("A",), "Accept the picture", "accept_picture"),
     Shortcut(("J",), "Jump to the picture to mark next", "next_to_mark"),
@@ -89,6 +107,8 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 _CONTOUR = 2
 _TEXT_FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox)
 _ARROWS = ("Left", "Right")
+_ON_CANVAS = ("Tab", "Return")
+"""In a dock these go from one control to the next, and press it."""
 _KEY_EVENTS = (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress, QEvent.Type.KeyRelease)
 
 
@@ -104,7 +124,10 @@ class Shortcuts(QObject):
         Also listens in its docks that float.
     actions : mapping of str to callable, optional
         What the session can't do itself, by name: ``accept_picture``, ``next_to_mark``, ``train``, ``stop_training``,
-        ``cancel``, ``fit``, ``show_tags``. One of the name of a built-in action replaces it.
+        ``cancel``, ``fit``, ``show_tags``, ``enter``, ``next_region``. One of the name of a built-in action replaces
+        it.
+    give_class : callable, optional
+        Told the class of a number key before it becomes the current one; if it returns True, it doesn't.
     """
 
     def __init__(
@@ -112,8 +135,10 @@ class Shortcuts(QObject):
         session: Session,
         window: QMainWindow,
         actions: Mapping[str, Callable[[], object]] | None = None,
+        give_class: Callable[[int], bool] = lambda index: False,
     ) -> None:
         super().__init__(window)
+        self._give_class = give_class
         self.session = session
         self._window = window
         self._actions: dict[str, Callable[[], object]] = {**self._own_actions(), **(actions or {})}
@@ -140,6 +165,7 @@ class Shortcuts(QObject):
             "toggle_contour": lambda: session.view(contour=0 if session.overlay.contour else _CONTOUR),
             "toggle_uncertainty": lambda: self._toggle(OverlayMode.UNCERTAINTY),
             "toggle_seeds": lambda: self._toggle(OverlayMode.SEEDS),
+            "toggle_suggestion": lambda: session.view(suggested=not session.overlay.suggested),
         }
         return {**tools, **others}
 
@@ -184,7 +210,9 @@ class Shortcuts(QObject):
         if action == "peek":
             self._peek()
         elif action == "class":
-            self.session.set_class((int(key) - 1) % 10)
+            index = (int(key) - 1) % 10
+            if is_repeated or not self._give_class(index):
+                self.session.set_class(index)
         elif not is_repeated or action in _REPEATING:
             self._actions[action]()
 
@@ -199,6 +227,8 @@ class Shortcuts(QObject):
         if top is not self._window:
             return False
         if isinstance(widget, _TEXT_FIELDS) or (isinstance(widget, QComboBox) and widget.isEditable()):
+            return False
+        if name in _ON_CANVAS and _is_in_dock(widget):
             return False
         # Lists, sliders and buttons keep the keys by which they are worked, so that all of the window can be.
         return not (name in (*_ARROWS, "Space") and _needs_arrows_and_space(widget))
@@ -227,6 +257,8 @@ _NAMES: dict[int, str] = {
     Qt.Key.Key_Left: "Left",
     Qt.Key.Key_Right: "Right",
     Qt.Key.Key_Enter: "Return",
+    Qt.Key.Key_Return: "Return",
+    Qt.Key.Key_Tab: "Tab",
 }
 
 _REPEATING = frozenset({"undo", "redo", "next_picture", "previous_picture", "smaller_brush", "larger_brush"})
@@ -251,6 +283,13 @@ def key_name(event: QKeyEvent) -> str:
         if modifiers & modifier:
             name = f"{word}+{name}"
     return name
+
+
+def _is_in_dock(widget: QWidget) -> bool:
+    at: QWidget | None = widget
+    while at is not None and not isinstance(at, QDockWidget):
+        at = at.parentWidget()
+    return at is not None
 
 
 def _choose(session: Session, tool: Tool) -> Callable[[], None]:

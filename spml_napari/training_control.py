@@ -305,7 +305,7 @@ class TrainingControl(QObject):
         if isinstance(message, StepDone):
             self._on_step(message)
         elif isinstance(message, StageProgress):
-            stage = _STAGES.get(message.stage, message.stage)
+            stage = _STAGES.get(message.stage, message.stage.replace("_", " ").capitalize())
             self._tell_progress(f"{stage}, {message.done} of {message.total}", message.seconds_left)
         elif isinstance(message, Preview):
             self._on_preview(message)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from spml_napari.tools.region_map import RegionMap
+
 MAX_BRUSH = 500.0
+UNSURE = 128
+"""Uncertainty (0..255) from which a suggestion counts as unsure, and is hatched."""
 
 
 class Tool(StrEnum):
@@ -21,6 +27,7 @@ class Tool(StrEnum):
     BOX = "box"
     ERASE = "erase"
     PICK = "pick"
+    ANSWER = "answer"
     WHY = "why"
 
 
@@ -49,6 +56,8 @@ class OverlayView:
         Classes that are left out.
     compared_run : str or None
         The run that ``DIFFERENCE`` compares with; None takes the one before the current.
+    suggested : bool
+        Whether a suggestion, where there is one, is shown in place of the prediction.
     """
 
     mode: OverlayMode = OverlayMode.CLASSES
@@ -57,6 +66,7 @@ class OverlayView:
     visible: bool = True
     hidden: frozenset[int] = frozenset()
     compared_run: str | None = None
+    suggested: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +119,38 @@ class ShownSeeds:
     shrink: int
     labels: NDArray[np.uint8]
     painted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ShownSuggestion:
+    """What the current picture's marks come to, without training.
+
+    Attributes
+    ----------
+    picture_id : int
+    labels : ndarray, (h, w) uint8
+        Today's label codes; K where nothing can be said, 255 where void was painted.
+    uncertainty : ndarray, (h, w) uint8
+        255 for all classes alike; 0 under marks.
+    regions : RegionMap
+        What can be clicked on.
+    next_region : int or None
+        The region whose answer would teach most.
+    says_something : bool
+        Whether any pixel has a class.
+    """
+
+    picture_id: int
+    labels: NDArray[np.uint8]
+    uncertainty: NDArray[np.uint8]
+    regions: RegionMap
+    next_region: int | None
+    says_something: bool
+
+    @property
+    def shrink(self) -> int:
+        """It is this many times smaller than the picture."""
+        return self.regions.shrink
 
 
 def display_shrink(height: int, width: int, most: int = 4096) -> int:

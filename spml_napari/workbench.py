@@ -18,24 +18,28 @@ from spml_napari.docks.export import ExportDock
 from spml_napari.docks.inspect import InspectDock
 from spml_napari.docks.key_bar import KeyBar
 from spml_napari.docks.pictures import PicturesDock
+from spml_napari.docks.suggest_options import SuggestOptions
 from spml_napari.docks.tools import ToolsDock
 from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
 from spml_napari.prediction_control import PredictionControl
 from spml_napari.qt_types import there
+from spml_napari.ranking_control import RankingControl
 from spml_napari.seed_control import SeedControl
 from spml_napari.session import Session
 from spml_napari.settings import load_settings
 from spml_napari.shortcuts import Shortcuts
+from spml_napari.suggestion_control import Live, SuggestionControl
 from spml_napari.training_control import TrainingControl
 from spml_napari.training_state import TrainingState
-from spml_napari.view_state import OverlayMode
+from spml_napari.view_state import OverlayMode, Tool
 from spml_napari.workers import ChildProcess, Executor
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 _ANSWERS = "spml_core.engine.background.answer_process:serve_answers"
+_SUGGESTIONS = "spml_core.engine.background.suggest_process:serve_suggestions"
 _SHOW = {"info": show_info, "warning": show_warning, "error": show_error}
 
 
@@ -61,6 +65,8 @@ class Workbench(QObject):
             self.session, self._start_answers, lambda: self.training.is_training, parent=self
         )
         self.seeds = SeedControl(self.session, self.predictions.line, self.predictions.current_run, self)
+        self.suggestions = SuggestionControl(self.session, self._start_suggestions, parent=self)
+        self.ranking = RankingControl(self.session, self.predictions.line, self._may_rank, self)
         self.canvas = Canvas(viewer, self.session, self.executor, parent=self)
         self._docks: dict[str, QWidget] = {}
         self._window: QMainWindow | None = None
@@ -77,6 +83,9 @@ class Workbench(QObject):
         self.canvas.cursor_moved.connect(self._on_cursor)
         self.canvas.cursor_left.connect(self._on_cursor_left)
         self.canvas.shown.connect(self._go_to_place)
+        self.canvas.shown.connect(self.suggestions.start)
+        self.suggestions.changed.connect(self._on_suggestions)
+        self.predictions.suggested_order = self.ranking.order
         self.predictions.regions_changed.connect(self.canvas.regions_changed)
         self.session.seeds_changed.connect(self._on_seeds)
         self.session.overlay_changed.connect(self._on_seeds)
@@ -136,7 +145,7 @@ class Workbench(QObject):
             if self._window is None and isinstance(window, QMainWindow):
                 self._window = window
                 window.installEventFilter(self)
-                self._shortcuts = Shortcuts(self.session, window, self.actions())
+                self._shortcuts = Shortcuts(self.session, window, self.actions(), self._give_class)
 
     def _close_with_window(self) -> None:
         if self._window is None or not isalive(self._window) or not self._window.isVisible():
@@ -152,6 +161,8 @@ class Workbench(QObject):
             "cancel": self.canvas.cancel,
             "fit": self.canvas.fit,
             "show_tags": self._show_tags,
+            "enter": self._on_enter,
+            "next_region": self._go_to_asked,
         }
 
     def close(self) -> None:
@@ -169,6 +180,7 @@ class Workbench(QObject):
         self.canvas.close()
         self.training.close()
         self.predictions.close()
+        self.suggestions.close()
         self.executor.close()
         self.session.close()
 
@@ -181,6 +193,35 @@ class Workbench(QObject):
         process = ChildProcess(_ANSWERS, path, parent=self)
         process.start()
         return process
+
+    def _start_suggestions(self, path: str) -> ChildProcess:
+        # Of the same importance as the window: a person waits for it at every stroke.
+        process = ChildProcess(_SUGGESTIONS, path, niceness=0, parent=self)
+        process.start()
+        return process
+
+    def _may_rank(self) -> bool:
+        return self.suggestions.live is not Live.OFF and not self.training.is_training
+
+    def _on_suggestions(self) -> None:
+        if self.suggestions.live is Live.OFF and self.ranking.progress is not None:
+            self.ranking.cancel()
+
+    def _give_class(self, index: int) -> bool:
+        """Answer a number key with the region that is chosen, if one is."""
+        return self.session.tool is Tool.ANSWER and self.canvas.answer.give(index)
+
+    def _on_enter(self) -> None:
+        """Suggest anew, where that waits for Enter; else accept the region that is chosen."""
+        region = self.canvas.answer.region
+        if self.suggestions.live is Live.ENTER and self.suggestions.ask_now():
+            return
+        if self.session.tool is Tool.ANSWER and region is not None:
+            self.canvas.answer.accept({region})
+
+    def _go_to_asked(self) -> None:
+        if not self.canvas.go_to_asked():
+            self._say("There is nothing to ask about this picture.")
 
     def _notify(self, level: str, text: str) -> None:
         _SHOW[level](text)
@@ -212,6 +253,9 @@ class Workbench(QObject):
     def _on_training(self, state: str) -> None:
         if state == TrainingState.PREPARING:
             self.predictions.pause_predicting()
+            self.ranking.cancel()
+            # Who trains wants to see the model learn; the next mark shows its suggestion.
+            self.session.view(suggested=False)
 
     def _offer_devices(self) -> None:
         training = self.docks.get("training")
@@ -251,8 +295,9 @@ def _pictures(bench: Workbench) -> QWidget:
 
 
 def _tools(bench: Workbench) -> QWidget:
-    dock = ToolsDock(bench.session)
+    dock = ToolsDock(bench.session, SuggestOptions(bench.session, bench.suggestions, bench.ranking))
     dock.region_count_changed.connect(bench.predictions.set_region_count)
+    dock.region_count_changed.connect(bench.suggestions.set_level)
     return dock
 
 

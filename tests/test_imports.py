@@ -31,6 +31,7 @@ FLOORS = {
     "seeds": 4,
     "training": 5,
     "labeling": 5,
+    "suggesting": 5,
     "paper": 5,
     "video": 5,
     "proposals": 5,

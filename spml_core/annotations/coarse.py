@@ -30,12 +30,16 @@ class CoarseMarks:
 
     @classmethod
     def of(cls, marks: Iterable[Mark]) -> CoarseMarks:
-        """The coarse ones among a picture's marks. A list of tags is complete if each of them says so."""
+        """The coarse ones among a picture's marks. A list of tags is complete if each of them says so.
+
+        Boxes and key points of the background are left out: only objects have them, and an object whose class was
+        merged into the background is one no longer.
+        """
         known = tuple(marks)
         tags = [mark for mark in known if isinstance(mark, Tag)]
         return cls(
-            tuple(mark for mark in known if isinstance(mark, Box)),
-            tuple(mark for mark in known if isinstance(mark, KeyPoint)),
+            tuple(mark for mark in known if isinstance(mark, Box) and mark.class_index),
+            tuple(mark for mark in known if isinstance(mark, KeyPoint) and mark.class_index),
             tuple(sorted({tag.class_index for tag in tags})),
             bool(tags) and all(tag.complete for tag in tags),
         )

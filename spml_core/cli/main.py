@@ -21,6 +21,7 @@ from spml_core.cli.info import info
 from spml_core.cli.new import new
 from spml_core.cli.predict import predict
 from spml_core.cli.run_paper import run_paper
+from spml_core.cli.suggest import suggest
 from spml_core.cli.train import train
 from spml_core.cores import share_cores
 
@@ -37,6 +38,7 @@ app.command("new")(new)
 app.command("import")(import_marks)
 app.command("train")(train)
 app.command("predict")(predict)
+app.command("suggest")(suggest)
 app.command("evaluate")(evaluate)
 app.command("export")(export)
 app.command("run-paper")(run_paper)

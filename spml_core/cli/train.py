@@ -34,7 +34,9 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="quick or standard. Standard with a CUDA GPU, else quick, unless given.",
+            help="quick, standard, or a published method as its authors ran it: paper-scribbles, paper-points,"
+            " paper-boxes, paper-tags, paper-densepose (days without a strong GPU). Unless given, standard with a CUDA"
+            " GPU, else quick.",
             show_default=False,
         ),
     ] = None,
@@ -43,6 +45,10 @@ def train(
         typer.Option(
             metavar="N", help="Time for all of it; the preset's own unless given.", show_default=False
         ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Exactly so many steps, whatever time they take.", show_default=False),
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps.")] = "auto",
     seed: Annotated[
@@ -63,6 +69,33 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="File with the backbone's weights.", show_default=False),
     ] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the crops that standard and published methods learn from.",
+            show_default=False,
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Pictures in a step.", show_default=False)
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of a published method: paper, or scripts for the settings of its released code.",
+            show_default=False,
+        ),
+    ] = None,
+    regions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="For a published method: over-segmentations from elsewhere, named as the pictures.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was stopped, with its settings.")
     ] = False,
@@ -70,7 +103,18 @@ def train(
 ) -> None:
     """Learn from a project's marks. Ctrl-C once stops after this step and saves the model."""
     started = time.monotonic()
-    if resume and any(setting is not None for setting in (preset, max_seconds, seed, backbone, weights)):
+    settings = {
+        "max_seconds": max_seconds,
+        "steps": steps,
+        "seed": seed,
+        "backbone": backbone,
+        "weights": None if weights is None else str(weights.resolve()),
+        "crop": crop,
+        "batch": batch,
+        "variant": variant,
+        "region_maps": None if regions is None else str(regions.resolve()),
+    }
+    if resume and any(setting is not None for setting in (preset, *settings.values())):
         raise typer.BadParameter(
             "--resume goes on with the settings of the stopped run: leave the others out"
         )
@@ -82,12 +126,7 @@ def train(
 
     found = find_device(device)
     config = TrainConfig.from_preset(
-        preset or ("standard" if found.type == "cuda" else "quick"),
-        max_seconds=max_seconds,
-        device=device,
-        seed=seed,
-        backbone=backbone,
-        weights=None if weights is None else str(weights.resolve()),
+        preset or ("standard" if found.type == "cuda" else "quick"), device=device, **settings
     )
     output = Output(json)
     with Project.open(project) as opened, ProgressBar() as bar:
@@ -101,11 +140,14 @@ def train(
             with closing(events):
                 end = follow(events, output, bar)
         run = opened.current_run()
+    advice = f"Go on with: spml train {project} --resume"
+    if end is None:
+        output.summary(f"Stopped before there was a model. {advice}", run=None, stopped=True)
+        return
     score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"
-    advice = f" Go on with: spml train {project} --resume" if end.stopped else ""
     verb = "Stopped" if end.stopped else "Trained"
     output.summary(
-        f"{verb} after {end.step} steps in {end.seconds:.0f} s{score}.{advice}",
+        f"{verb} after {end.step} steps in {end.seconds:.0f} s{score}.{f' {advice}' if end.stopped else ''}",
         run=None if run is None else run.id,
         steps=end.step,
         seconds=end.seconds,
@@ -114,15 +156,15 @@ def train(
     )
 
 
-def follow(events: Iterator[Event], output: Output, bar: ProgressBar) -> Finished:
-    """Show events until the last one, which is returned."""
+def follow(events: Iterator[Event], output: Output, bar: ProgressBar) -> Finished | None:
+    """Show events until the last one, which is returned; None if training was stopped before there was a model."""
     from spml_core.training.events import Finished, StageProgress, StepDone, Warned
 
     end: Finished | None = None
     for event in events:
         output.event(event.to_dict())
         if isinstance(event, StageProgress):
-            what = _STAGES.get(event.stage, event.stage)
+            what = _STAGES.get(event.stage, event.stage.replace("_", " ").capitalize())
             bar.update(what, event.done, event.total, seconds_left=event.seconds_left)
         elif isinstance(event, StepDone):
             note = f"loss {event.losses['total']:.3f}"
@@ -131,6 +173,4 @@ def follow(events: Iterator[Event], output: Output, bar: ProgressBar) -> Finishe
             bar.say(f"spml: {event.message}")
         elif isinstance(event, Finished):
             end = event
-    if end is None:
-        raise RuntimeError("training ended without saying so")
     return end

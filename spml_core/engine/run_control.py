@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spml_core.config import TrainConfig
+from spml_core.engine.sufficiency import what_marks_lack
 from spml_core.errors import ProjectError, TrainingError
 from spml_core.project import Project, Run, RunState
 
@@ -27,20 +28,13 @@ def begin_run(project: Project, config: TrainConfig) -> Run:
     Raises
     ------
     TrainingError
-        If fewer than two classes have marks. There is no new run.
+        If the marks tell of fewer than two classes. There is no new run.
     ProjectError
         If a picture isn't where it was, or the project is open for reading only. There is no new run.
     """
-    counts = project.mark_counts()
-    marked = [name for name, count in zip(project.classes.names, counts, strict=True) if count]
-    if not marked:
-        raise TrainingError(
-            "No picture is marked.", "Mark at least two classes with scribbles or points, then train."
-        )
-    if len(marked) < 2:
-        raise TrainingError(
-            f"Of {len(counts)} classes only {marked[0]!r} is marked.", "Mark at least two classes."
-        )
+    problem, remedy = what_marks_lack(project)
+    if problem:
+        raise TrainingError(problem, remedy)
     missing = [record for record in project.pictures if not record.path.is_file()]
     if missing:
         others = f" and {len(missing) - 1} others aren't" if missing[1:] else " isn't"

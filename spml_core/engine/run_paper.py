@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from spml_core.config import Variant
 from spml_core.devices import find_device
 from spml_core.errors import ConfigError
 from spml_core.models.paper_network import PaperNetwork
@@ -15,7 +16,7 @@ from spml_core.paper.context import PaperContext
 from spml_core.paper.data import PaperData
 from spml_core.paper.densepose_tree import read_densepose
 from spml_core.paper.network import starting_network
-from spml_core.paper.presets import PaperPreset, Variant, adapted, paper_preset
+from spml_core.paper.presets import PaperPreset, adapted, paper_preset
 from spml_core.paper.run_folder import RunFolder
 from spml_core.paper.voc_tree import read_voc
 from spml_core.training.events import Event, Warned

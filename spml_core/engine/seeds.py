@@ -76,13 +76,17 @@ def _scaled(coarse: CoarseMarks, step: int) -> CoarseMarks:
     """The marks in a picture ``step`` times smaller."""
     if step == 1:
         return coarse
+
+    def place(value: float) -> float:
+        return (value + 0.5) / step - 0.5  # of a place; the first pixel's centre is 0 in both pictures
+
     return replace(
         coarse,
         boxes=tuple(
-            Box(b.class_index, b.top / step, b.left / step, b.bottom / step, b.right / step)
+            Box(b.class_index, place(b.top), place(b.left), place(b.bottom), place(b.right))
             for b in coarse.boxes
         ),
         key_points=tuple(
-            KeyPoint(p.class_index, p.y / step, p.x / step, p.size / step) for p in coarse.key_points
+            KeyPoint(p.class_index, place(p.y), place(p.x), p.size / step) for p in coarse.key_points
         ),
     )

@@ -14,6 +14,7 @@ from spml_core.errors import TrainingError
 from spml_core.generators import run_to_end
 from spml_core.labeling.inference import ArrayPixels, label_picture
 from spml_core.labeling.trained_model import TrainedModel
+from spml_core.paper.training_run import train_paper
 from spml_core.training import Event, TrainingSet, train
 
 
@@ -56,7 +57,8 @@ class Segmenter:
         TrainingError
             If there is nothing to learn from.
         """
-        self.model_ = run_to_end(train(training_set, self.config), on_event)
+        learn = train_paper if self.config.is_published else train
+        self.model_ = run_to_end(learn(training_set, self.config), on_event)
         return self
 
     def predict(self, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.annotations import Box, CoarseMarks, KeyPoint, Tag, classes_of, with_classes
+from spml_core.annotations import Box, CoarseMarks, KeyPoint, Tag, with_classes
 from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
 from spml_core.engine.run_control import begin_run, end_run
 from spml_core.errors import TrainingError
 from spml_core.labeling.trained_model import TrainedModel
+from spml_core.paper.training_run import check_paper_training, train_paper
 from spml_core.project import PictureRecord, Project, Run, RunState
 from spml_core.training import Event, Finished, StepDone, TrainingPicture, TrainingSet, train
 from spml_core.training.checkpoint import CHECKPOINT_FILE
@@ -106,11 +108,15 @@ class RunPictures:
         )
 
     def _coarse(self, record: PictureRecord) -> CoarseMarks:
-        """The picture's coarse marks in the run's codes, without those of classes that the run doesn't know."""
-        marks = self._project.marks(record.id).values()
-        codes = {index: int(self._back[index]) for mark in marks for index in classes_of(mark)}
-        known = [m for m in marks if all(codes[index] < self._count for index in classes_of(m))]
-        return CoarseMarks.of(with_classes(m, codes) for m in known if isinstance(m, Box | KeyPoint | Tag))
+        """The picture's coarse marks in the run's codes, as far as the run knows their classes."""
+        marks = [m for m in self._project.marks(record.id).values() if isinstance(m, Box | KeyPoint | Tag)]
+        then = {m.class_index: int(self._back[m.class_index]) for m in marks}
+        known = [with_classes(m, then) for m in marks if then[m.class_index] < self._count]
+        coarse = CoarseMarks.of(known)
+        if len(known) < len(marks):
+            # There is an object of a class without a code: it mustn't be taken for background.
+            return CoarseMarks(tags=coarse.tags)
+        return coarse
 
 
 def training_set_of(project: Project, point_radius: float = 3.0) -> TrainingSet:
@@ -140,7 +146,8 @@ def train_run(
     pictures : RunPictures, optional
         The project's pictures in the run's codes, if somebody else needs them too.
     resume : bool
-        Whether to go on from the run's checkpoint. Without one it begins anew: that is going on exactly.
+        Whether to go on from the run's checkpoint. Without one it begins anew: that is going on exactly. A published
+        method always goes on with what the run's folder holds.
     continue_from : Run, optional
         A run whose model is the start.
     device : str, optional
@@ -155,12 +162,13 @@ def train_run(
     Yields
     ------
     Event
-        Those of :func:`spml_core.training.train`; steps are also written to the run's metrics.jsonl.
+        Those of :func:`spml_core.training.train` or, for a published method,
+        :func:`spml_core.paper.training_run.train_paper`; steps are also written to the run's metrics.jsonl.
 
     Returns
     -------
     str
-        "finished" or "stopped". One that is stopped at once before there is a model ends without ``Finished``.
+        "finished" or "stopped". One that is stopped before there is a model ends without ``Finished``.
 
     Raises
     ------
@@ -173,13 +181,16 @@ def train_run(
     if continue_from is not None:
         model = TrainedModel.load(continue_from.folder, find_device(config.device))
         earlier = EarlierModel(model, pictures.since(continue_from))
+    if config.is_published:
+        learn = train_paper
+    else:
+        learn = partial(train, resume=resume and (run.folder / CHECKPOINT_FILE).exists())
     state: RunState = "stopped"
     try:
-        for event in train(
+        for event in learn(
             pictures.training_set(),
             config,
             run.folder,
-            resume=resume and (run.folder / CHECKPOINT_FILE).exists(),
             should_stop=should_stop,
             started=started,
             earlier=earlier,
@@ -232,7 +243,11 @@ def train_project(
         run = _resumable(project)
     else:
         # Before there is a run: a failure shall leave none behind.
-        check_training_set(training_set_of(project, config.point_radius))
+        training_set = training_set_of(project, config.point_radius)
+        if config.is_published:
+            check_paper_training(training_set, config)
+        else:
+            check_training_set(training_set)
         for record in project.pictures:
             project.open_picture(record)
         run = begin_run(project, config)

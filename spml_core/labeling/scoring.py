@@ -14,7 +14,7 @@ from torch import Tensor
 from spml_core.errors import ConfigError
 from spml_core.labeling.random_walk import random_walk
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.models import SegmentationNetwork, rgb_tensor
+from spml_core.models import DenseNetwork, rgb_tensor
 from spml_core.segments import (
     grid_labels,
     location_features,
@@ -87,7 +87,7 @@ class GridScores:
 
 
 def grid_probabilities(
-    network: SegmentationNetwork, bank: RetrievalBank | None, rgb: NDArray[np.uint8], inference: Inference
+    network: DenseNetwork, bank: RetrievalBank | None, rgb: NDArray[np.uint8], inference: Inference
 ) -> NDArray[np.float32]:
     """Probabilities (h, w, K) on the feature grid, see :func:`grid_scores`."""
     return grid_scores(network, bank, rgb, inference).probabilities
@@ -95,7 +95,7 @@ def grid_probabilities(
 
 @torch.inference_mode()
 def grid_scores(
-    network: SegmentationNetwork,
+    network: DenseNetwork,
     bank: RetrievalBank | None,
     rgb: NDArray[np.uint8],
     inference: Inference,
@@ -106,7 +106,7 @@ def grid_scores(
 
     Parameters
     ----------
-    network : SegmentationNetwork
+    network : DenseNetwork
     bank : RetrievalBank or None
     rgb : ndarray, (H, W, 3) uint8
     inference : Inference
@@ -120,7 +120,7 @@ def grid_scores(
     """
     if inference.classifier != "softmax" and (bank is None or len(bank) == 0):
         raise ConfigError("This model has no labelled segments to retrieve.", "Use the softmax classifier.")
-    batch = rgb_tensor(rgb).to(network.mean.device)
+    batch = rgb_tensor(rgb).to(network.device)
     cells = network.pyramid.grid(*rgb.shape[:2])
     needs_embedding = describe or inference.classifier != "softmax" or inference.random_walk
     total = torch.zeros(1, network.num_classes, *cells, device=batch.device)
@@ -129,8 +129,7 @@ def grid_scores(
     for view, flipped in _views(batch, inference):
         if needs_embedding:
             embedding = network.dense_embedding(view)
-            logits = network.classify(embedding.movedim(1, -1)).movedim(-1, 1)
-            found = _classify(logits, embedding, bank, inference)
+            found = _classify(network.logits_of(embedding), embedding, bank, inference)
             embedding = F.interpolate(
                 embedding.flip(-1) if flipped else embedding, size=cells, mode="bilinear"
             )

@@ -16,11 +16,21 @@ from spml_core.errors import ProjectError, SpmlError
 from spml_core.io import write_atomic
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.models import DEFAULT_BACKBONE, Pyramid, SegmentationNetwork, build_backbone
+from spml_core.models import (
+    DEFAULT_BACKBONE,
+    DenseNetwork,
+    PaperShape,
+    Pyramid,
+    SegmentationNetwork,
+    WindowedNetwork,
+    build_backbone,
+)
 
-FORMAT = 2  # 2: the bank knows where its segments are and who named them
+# 2: the bank knows where its segments are and who named them. 3: what kind of network it is.
+FORMAT = 3
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "model.json"
+_PYRAMID, _PAPER = "pyramid", "paper"  # kinds of network: SegmentationNetwork, WindowedNetwork
 _BANK_PARTS = ("prototypes", "labels", "pictures", "segments", "places", "marked")
 
 
@@ -30,7 +40,7 @@ class TrainedModel:
 
     Attributes
     ----------
-    network : SegmentationNetwork
+    network : DenseNetwork
         In evaluation mode.
     refinement : Refinement
     class_names : tuple of str
@@ -42,7 +52,7 @@ class TrainedModel:
         Names of those pictures, by the bank's numbers.
     """
 
-    network: SegmentationNetwork
+    network: DenseNetwork
     refinement: Refinement
     class_names: tuple[str, ...]
     config: TrainConfig
@@ -52,7 +62,7 @@ class TrainedModel:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.network.mean.device
+        return self.network.device
 
     def save(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``model.json``, each whole or not at all.
@@ -64,13 +74,16 @@ class TrainedModel:
         StorageError
             If the disk is full or the folder can't be written.
         """
-        about = {
+        about: dict[str, Any] = {
             "format": FORMAT,
+            "kind": _PYRAMID,
             "classes": list(self.class_names),
             "refinement": asdict(self.refinement),
             "config": self.config.to_dict(),
             "bank_pictures": list(self.bank_pictures),
         }
+        if isinstance(self.network, WindowedNetwork):
+            about |= {"kind": _PAPER, "network": self.network.shape.to_dict()}
         tensors = network_state(self.network, self.config)
         if self.bank is not None:
             parts = {name: getattr(self.bank, name) for name in _BANK_PARTS}
@@ -99,12 +112,12 @@ class TrainedModel:
             names = tuple(about["classes"])
             shape = dict(about["refinement"])
             refinement = Refinement(**(shape | {"regions": tuple(shape["regions"])}))
-            network = build_network(config, len(names), pretrained=not _keeps_backbone(config))
+            network, whole = _network_for(about, config, len(names))
             parts = {
                 name: state.pop(f"bank.{name}").to(device) for name in _BANK_PARTS if f"bank.{name}" in state
             }
             bank = RetrievalBank(**parts, num_classes=len(names)) if parts else None
-            network.load_state_dict(state, strict=_keeps_backbone(config))
+            network.load_state_dict(state, strict=whole)
             pictures = tuple(about.get("bank_pictures", ()))
         except SpmlError:
             raise
@@ -120,6 +133,17 @@ class TrainedModel:
         return replace(self, refinement=replace(self.refinement, color_strength=strength))
 
 
+def _network_for(about: dict[str, Any], config: TrainConfig, num_classes: int) -> tuple[DenseNetwork, bool]:
+    """Network that a file's tensors belong into, and whether they are all of it."""
+    kind = about.get("kind", _PYRAMID)
+    if kind == _PAPER:
+        return WindowedNetwork.of_shape(PaperShape(**about["network"]), num_classes), True
+    if kind != _PYRAMID:
+        raise ValueError(f"its network is of the kind {kind!r}")
+    whole = _keeps_backbone(config)
+    return build_network(config, num_classes, pretrained=not whole), whole
+
+
 def build_network(config: TrainConfig, num_classes: int, *, pretrained: bool = True) -> SegmentationNetwork:
     """Untrained network as the settings want it, its backbone with published weights unless they don't matter."""
     weights = config.weights if pretrained else ""
@@ -132,12 +156,13 @@ def build_network(config: TrainConfig, num_classes: int, *, pretrained: bool = T
     )
 
 
-def network_state(network: SegmentationNetwork, config: TrainConfig) -> dict[str, torch.Tensor]:
+def network_state(network: DenseNetwork, config: TrainConfig) -> dict[str, torch.Tensor]:
     """Tensors to store: all that training can change, and a backbone that isn't always at hand."""
+    whole = isinstance(network, WindowedNetwork) or _keeps_backbone(config)
     return {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in network.state_dict().items()
-        if _keeps_backbone(config) or not name.startswith("backbone.")
+        if whole or not name.startswith("backbone.")
     }
 
 

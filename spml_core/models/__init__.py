@@ -8,6 +8,7 @@ from spml_core.models.backbone import (
     build_backbone,
 )
 from spml_core.models.deeplab import DeepLabHead
+from spml_core.models.dense import DenseNetwork
 from spml_core.models.heads import SoftmaxHead
 from spml_core.models.network import SegmentationNetwork
 from spml_core.models.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise_rgb
@@ -18,6 +19,7 @@ from spml_core.models.resnet import ResNet
 from spml_core.models.resnet_backbone import ResNetBackbone, load_resnet_weights
 from spml_core.models.timm_backbone import TimmBackbone
 from spml_core.models.weights import load_weights, read_weights, torchvision_weights
+from spml_core.models.windowed_network import PaperShape, WindowedNetwork
 
 __all__ = [
     "BACKBONES",
@@ -26,8 +28,10 @@ __all__ = [
     "IMAGENET_STD",
     "Backbone",
     "DeepLabHead",
+    "DenseNetwork",
     "EfficientNetLite0",
     "PaperNetwork",
+    "PaperShape",
     "Pyramid",
     "PyramidHead",
     "ResNet",
@@ -36,6 +40,7 @@ __all__ = [
     "SoftmaxHead",
     "TimmBackbone",
     "Window",
+    "WindowedNetwork",
     "build_backbone",
     "build_paper_network",
     "load_resnet_weights",

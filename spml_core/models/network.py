@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from spml_core.errors import ConfigError
 from spml_core.models.backbone import Backbone
+from spml_core.models.dense import DenseNetwork
 from spml_core.models.pyramid import Pyramid
 
 
-class SegmentationNetwork(nn.Module):
+class SegmentationNetwork(DenseNetwork):
     """From pixels to an embedding and class scores, cell by cell of the pyramid's grid.
 
     The embedding is linear in the standardised features. It starts from the directions that a logistic regression finds
@@ -78,6 +79,10 @@ class SegmentationNetwork(nn.Module):
         """Logits (..., K) of embeddings (..., D)."""
         logits: Tensor = self.head(embeddings.detach() if self.stop_gradient else embeddings)
         return logits
+
+    def logits_of(self, embedding: Tensor) -> Tensor:
+        """Logits (N, K, h, w) of embeddings (N, D, h, w)."""
+        return self.classify(embedding.movedim(1, -1)).movedim(-1, 1)
 
     @torch.no_grad()
     def dense_embedding(self, rgb: Tensor) -> Tensor:

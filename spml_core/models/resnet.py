@@ -125,6 +125,8 @@ class ResNet(nn.Module):
 
     Attributes
     ----------
+    depth, width
+        As given.
     channels, strides : tuple of int
         Of the four stages' outputs.
 
@@ -150,6 +152,7 @@ class ResNet(nn.Module):
             raise ConfigError(f"Unknown stem {stem!r}.", "Use deep or torchvision.")
         if not 1 / 64 <= width <= 4:
             raise ConfigError(f"The width {width} is out of range.", "Use a factor from 1/64 to 4.")
+        self.depth, self.width = depth, width
         block = Bottleneck if depth >= 50 else BasicBlock
         widths = tuple(max(1, round(w * width)) for w in _STAGE_WIDTHS)
         self.channels = tuple(w * block.expansion for w in widths)

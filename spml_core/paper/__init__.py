@@ -15,10 +15,13 @@ pictures with marks (:class:`PaperData`) and knows neither a project nor a windo
     activation_stage, region_stage, seed_stage, walk_stage, retrieval_stage, predict_stage
                     one file for each kind of stage that visits every picture
     algorithms      the stages in order
+    chosen, training_run, paper_run, frozen_marks, forecast, model_so_far
+                    the same as a training of the user's own pictures
 """
 
+from spml_core.config import VARIANTS, Variant
 from spml_core.paper.data import EvaluationPicture, PaperData
-from spml_core.paper.presets import PRESETS, VARIANTS, PaperPreset, Variant, paper_preset
+from spml_core.paper.presets import PRESETS, PaperPreset, paper_preset
 
 __all__ = [
     "PRESETS",

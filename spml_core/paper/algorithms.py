@@ -55,7 +55,7 @@ class Scored(Event):
     with_crf: dict[str, Any]
 
 
-def run_algorithm(context: PaperContext) -> Iterator[Event]:
+def run_algorithm(context: PaperContext) -> Generator[Event, None, None]:
     """Run the preset's algorithm from wherever it stands to the scores.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -41,6 +42,13 @@ class CropBatch:
     def to(self, device: torch.device) -> CropBatch:
         """The same on a device."""
         return replace(self, **{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+class CropSource(Protocol):
+    """Gives the crops that a network learns from."""
+
+    def take(self, step: int) -> CropBatch:
+        """Batch of a step (from 0)."""
 
 
 class Batches:

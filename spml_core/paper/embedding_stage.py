@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spml_core.classes import IGNORE
-from spml_core.paper.batches import Batches, CropBatch
+from spml_core.paper.batches import CropBatch, CropSource
 from spml_core.paper.context import PaperContext
 from spml_core.paper.iterating import derived_seed
 from spml_core.paper.tensors import optimiser_tensors, part, prefixed, restore_optimiser
@@ -22,11 +22,11 @@ class EmbeddingLearner:
     Parameters
     ----------
     context : PaperContext
-    batches : Batches
+    batches : CropSource
         Labels are weak labels.
     """
 
-    def __init__(self, context: PaperContext, batches: Batches) -> None:
+    def __init__(self, context: PaperContext, batches: CropSource) -> None:
         settings = context.preset.embedding
         rates = settings.optimisation
         torch.manual_seed(derived_seed(context.seed, "embedding"))

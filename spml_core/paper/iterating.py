@@ -45,7 +45,8 @@ def learn(
 ) -> Iterator[Event]:
     """Take all steps of a stage, from its last checkpoint on; does nothing if it is finished.
 
-    Checkpoints come as often as a twentieth of the time allows. The stage leaves ``network.safetensors``.
+    Checkpoints come as often as a twentieth of the time allows, and when the generator is closed. The stage leaves
+    ``network.safetensors``.
 
     Parameters
     ----------
@@ -85,7 +86,11 @@ def learn(
             )
         now = time.monotonic()
         left = (now - began) / (index + 1 - first) * (iterations - index - 1)
-        yield StepDone(index + 1, iterations, losses, left)
+        try:
+            yield StepDone(index + 1, iterations, losses, left)
+        except GeneratorExit:
+            save_tensors(file, learner.state(), step=index + 1)
+            raise
         if index + 1 < iterations and now - saved >= saving / _SAVING_SHARE:
             save_tensors(file, learner.state(), step=index + 1)
             saved = time.monotonic()
@@ -96,9 +101,14 @@ def learn(
     file.unlink(missing_ok=True)
 
 
+def has_learned(stage: StageFolder) -> bool:
+    """Whether a stage has come to a network, finished or not."""
+    return stage.done or (stage.path / _CHECKPOINT).exists()
+
+
 def learned(stage: StageFolder) -> dict[str, Tensor]:
-    """The network that a finished stage left behind."""
-    return load_tensors(stage.path / _NETWORK)[0]
+    """The network that a finished stage left behind, or that one that was broken off had come to."""
+    return load_tensors(stage.path / (_NETWORK if stage.done else _CHECKPOINT))[0]
 
 
 def derived_seed(seed: int, *words: object) -> int:

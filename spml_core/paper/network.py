@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from spml_core.errors import ConfigError
 from spml_core.models.paper_network import PaperNetwork, build_paper_network
@@ -18,6 +19,7 @@ BACKBONES = {"resnet18": 18, "resnet34": 34, "resnet50": 50, "resnet101": 101}
 _STEM = ("conv1.", "conv2.", "conv3.", "bn1.", "bn2.", "bn3.")
 _CLASSIFIER = ("fc.",)
 _FAST_MOMENTUM = 0.03
+_NARROWEST, _FULL_WIDTH = "layer1.0.conv1.weight", 64
 
 
 def starting_network(
@@ -33,10 +35,11 @@ def starting_network(
     width : float
         Factor on the backbone's channels.
     weights : Path, optional
-        Of the backbone. Their stem tells which stem it gets. Without a file, a backbone of full width takes
-        torchvision's weights, downloaded on first use, and torchvision's stem, since the deep one's are published by
-        no package; a reduced one begins with random weights, and batch norms whose statistics move a hundred times as
-        fast as the paper's, which would take 10,000 steps to forget the ones they begin with.
+        Of the backbone. They tell which stem it gets and, where ``width`` is 1, how wide it is. Without a file, a
+        backbone of full width takes torchvision's weights, downloaded on first use, and torchvision's stem, since the
+        deep one's are published by no package; a reduced one begins with random weights, and batch norms whose
+        statistics move a hundred times as fast as the paper's, which would take 10,000 steps to forget the ones they
+        begin with.
 
     Raises
     ------
@@ -50,7 +53,11 @@ def starting_network(
     depth = BACKBONES[preset.backbone]
     if weights is None and width == 1:
         weights = torchvision_weights(depth)
-    stem: Stem = "deep" if weights is None else _stem_of(weights)
+    stem: Stem = "deep"
+    if weights is not None:
+        names = read_weights(weights)
+        stem = _stem_of(names)
+        width = _width_of(names) if width == 1 else width
     network = build_paper_network(
         num_classes,
         head=preset.head,
@@ -69,8 +76,13 @@ def starting_network(
     return network
 
 
-def _stem_of(weights: Path) -> Stem:
-    names = read_weights(weights)
+def _width_of(tensors: Mapping[str, Tensor]) -> float:
+    """Factor on the channels of the backbone that tensors belong to; 1 if they don't tell."""
+    first = next((t for name, t in tensors.items() if name.endswith(_NARROWEST)), None)
+    return 1.0 if first is None else len(first) / _FULL_WIDTH
+
+
+def _stem_of(names: Iterable[str]) -> Stem:
     return (
         "deep"
         if any(name.endswith(("conv3.weight",)) and "layer" not in name for name in names)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+from spml_core.config import PAPER_PRESETS, VARIANTS, Variant
 from spml_core.errors import ConfigError
 from spml_core.relations import PAPER_WEIGHTS, RelationWeights, Term
 from spml_core.relations.cooccurrence import NoTag
 from spml_core.segments.location import Blur
 
-Variant = Literal["paper", "scripts"]
+PRESETS = PAPER_PRESETS
+
 Annotation = Literal["scribbles", "points", "boxes", "tags", "keypoints"]
 Head = Literal["deeplab", "psp"]
-
-VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 @dataclass(frozen=True)
@@ -250,15 +250,7 @@ _SCRIPT_RELATIONS = {
     "tags": RelationWeights(Term(0.1, 16.0), Term(0.3, 6.0), Term(0.3, 8.0)),
     "keypoints": RelationWeights(Term(0.1, 16.0), Term(1.0, 6.0), Term(0.0, 8.0), Term(0.0, 12.0)),
 }
-_ANNOTATIONS: dict[str, Annotation] = {
-    "paper-scribbles": "scribbles",
-    "paper-points": "points",
-    "paper-boxes": "boxes",
-    "paper-tags": "tags",
-    "paper-densepose": "keypoints",
-}
-
-PRESETS: tuple[str, ...] = tuple(_ANNOTATIONS)
+_ANNOTATIONS: dict[str, Annotation] = dict(zip(PRESETS, get_args(Annotation), strict=True))
 
 
 def paper_preset(name: str, variant: Variant = "paper") -> PaperPreset:

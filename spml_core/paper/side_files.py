@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.classes import ClassTable
+from spml_core.errors import PictureError
 from spml_core.images import Picture
-from spml_core.io.region_maps import read_regions
+from spml_core.io.region_maps import find_region_maps, read_regions
 from spml_core.paper.parts import Parts
 from spml_core.seeds.activation import normalise_psa
 from spml_core.seeds.cam_files import read_activation_maps
+from spml_core.training.training_set import TrainingPicture
 
 _ACTIVATION = ("cam", "CAM", "cams")
 _REGIONS = ("hed", "regions", "pmi")
@@ -51,3 +53,28 @@ def region_folder(
     files = parts.files(_REGIONS, (".mat", ".npy", ".png"))
     parts.need("region maps of training pictures", names, files)
     return lambda name: read_regions(files[name], Picture(pictures[name]).size, max_regions=_MOST_REGIONS)
+
+
+def region_maps(folder: Path, pictures: Sequence[TrainingPicture]) -> Callable[[str], NDArray[np.integer]]:
+    """Reader of the regions (H, W) of pictures in a folder, by their names.
+
+    Raises
+    ------
+    PictureError
+        If the folder or the map of a picture is missing.
+    """
+    files = find_region_maps(folder)
+    by_name = {picture.name: picture for picture in pictures}
+    missing = [name for name in by_name if name not in files]
+    if missing:
+        raise PictureError(
+            f"{folder} lacks the regions of {len(missing)} of {len(by_name)} marked pictures"
+            f" ({', '.join(missing[:3])}{', ...' if missing[3:] else ''}).",
+            "Add a map named as each of them.",
+        )
+
+    def read(name: str) -> NDArray[np.integer]:
+        height, width = by_name[name].rgb().shape[:2]
+        return read_regions(files[name], (height, width), max_regions=_MOST_REGIONS)
+
+    return read

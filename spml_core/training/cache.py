@@ -24,16 +24,19 @@ class CachedPicture:
         With the labels of the marks alone.
     taught : PictureSample
         The same cells; those without a mark may carry first guesses or pseudo labels.
+    guesses : Tensor, (n,) int64
+        The labels, and first guesses where there is none: those of the sample, and what tags tell.
     """
 
     picture: TrainingPicture
     sample: PictureSample
     taught: PictureSample
+    guesses: Tensor
 
     @property
     def marked(self) -> bool:
         """Whether somebody marked the picture."""
-        return self.picture.labels is not None
+        return self.picture.marked
 
     @property
     def digest(self) -> int:
@@ -97,8 +100,12 @@ class FeatureCache:
 
     def put(self, picture: TrainingPicture, sample: PictureSample) -> None:
         """Add a picture, or replace the one of the same name."""
-        cached = CachedPicture(picture, sample, sample).with_labels(sample.guesses)
+        cached = CachedPicture(picture, sample, sample, sample.guesses).with_labels(sample.guesses)
         self.set(self.place(picture.name), cached)
+
+    def teach_guesses(self) -> None:
+        """Let all cells carry the first guesses, and no pseudo labels."""
+        self._pictures = [cached.with_labels(cached.guesses) for cached in self._pictures]
 
     def set(self, place: int, cached: CachedPicture) -> None:
         """Put a picture at a place, the next free one at the most."""

@@ -35,6 +35,8 @@ class EarlierModel:
 def obstacle(earlier: EarlierModel, config: TrainConfig, num_classes: int) -> str | None:
     """Why training can't go on from a model, in words; None if it can."""
     model = earlier.model
+    if not isinstance(model.network, SegmentationNetwork):
+        return f"it was trained by a published method, {model.config.preset}"
     for name in ("backbone", "scales", "stride"):
         if getattr(model.config, name) != getattr(config, name):
             return f"it was trained with {name} = {getattr(model.config, name)}, not {getattr(config, name)}"
@@ -60,6 +62,7 @@ def take_over(network: SegmentationNetwork, earlier: EarlierModel, config: Train
     config : TrainConfig
     """
     old = earlier.model.network
+    assert isinstance(old, SegmentationNetwork)  # any other is an obstacle
     if config.fine_tune and earlier.model.config.fine_tune:
         network.backbone.load_state_dict(old.backbone.state_dict())
     network.mean.copy_(old.mean)

@@ -37,15 +37,15 @@ class FirstGuess:
 
     def _learn(self) -> None:
         classes = self._num_classes
-        samples = [cached.sample for cached in self._cache.in_order]
-        marked = [(s.guesses < classes).nonzero()[:, 0] for s in samples]
+        pictures = self._cache.in_order
+        marked = [(p.guesses < classes).nonzero()[:, 0] for p in pictures]
         # Every so many cells: each picture has its share, and no generator is touched.
         step = -(-sum(map(len, marked)) // _MOST_CELLS) or 1
         taken = [rows[::step] for rows in marked]
-        labels = torch.cat([s.guesses[t] for s, t in zip(samples, taken, strict=True)])
+        labels = torch.cat([p.guesses[t] for p, t in zip(pictures, taken, strict=True)])
         if len(torch.unique(labels)) < 2:
             return
-        rows = torch.cat([s.features[t] for s, t in zip(samples, taken, strict=True)]).float()
+        rows = torch.cat([p.sample.features[t] for p, t in zip(pictures, taken, strict=True)]).float()
         mean, scale = rows.mean(0), rows.std(0).clamp_min(1e-4)
         initial = None
         if self._classifier is not None:

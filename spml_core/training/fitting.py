@@ -118,7 +118,8 @@ def fit_onwards(
     features.sub_(network.mean).div_(network.scale)
     now = LinearClassifier.of(network)
     # A class that had no marks before was kept from winning; now it may.
-    bias = torch.where(now.bias < _EXCLUDED, now.bias[now.bias >= _EXCLUDED].min(), now.bias)
+    learned = learned_classes(network)
+    bias = torch.where(learned, now.bias, now.bias[learned].min())
     weight, bias = fit_logistic(
         features,
         labels,
@@ -131,6 +132,11 @@ def fit_onwards(
     )
     LinearClassifier(weight, bias).put_into(network)
     pulse.show_network()
+
+
+def learned_classes(network: SegmentationNetwork) -> Tensor:
+    """Classes (K,) bool that the network has had labels of; the others are kept from winning."""
+    return LinearClassifier.of(network).bias >= _EXCLUDED
 
 
 def _watch(network: SegmentationNetwork, pulse: Pulse, untold: int) -> Callable[[Tensor, Tensor], None]:
@@ -165,7 +171,7 @@ def labelled_cells(
     classes = network.num_classes
     generator = torch.Generator().manual_seed(seed)
     marked = _thin([p.sample.labels < classes for p in pictures], _MOST_CELLS, generator)
-    labels = [p.taught.labels if pseudo else p.sample.guesses for p in pictures]
+    labels = [p.taught.labels if pseudo else p.guesses for p in pictures]
     extra = [(c < classes) & (p.sample.labels >= classes) for c, p in zip(labels, pictures, strict=True)]
     extra = _thin(extra, max(sum(int(m.sum()) for m in marked), _PSEUDO_CELLS), generator)
     taken = [m | e for m, e in zip(marked, extra, strict=True)]

@@ -167,7 +167,7 @@ def train(
             recorder.save(step, plan.total)
             saved = time.monotonic()
             yield CheckpointSaved(step, str(folder))
-    _give_bank(model, prepared, pulse, earlier)
+    _give_bank(model, network, prepared, pulse, earlier)
     recorder.save(step, plan.total)
     yield Finished(step, clock.spent, step < plan.total or prepared.cut_short, prepared.choice.score)
     return model
@@ -185,15 +185,21 @@ def _source(network: SegmentationNetwork, prepared: Prepared, config: TrainConfi
     return CachedPixels(network, samples, num_marked, config)
 
 
-def _give_bank(model: TrainedModel, prepared: Prepared, pulse: Pulse, earlier: EarlierModel | None) -> None:
+def _give_bank(
+    model: TrainedModel,
+    network: SegmentationNetwork,
+    prepared: Prepared,
+    pulse: Pulse,
+    earlier: EarlierModel | None,
+) -> None:
     """Give the model its retrieval bank; one of fewer pictures if training is to end at once."""
     cached = prepared.cache.marked_first
     model.bank_pictures = tuple(c.picture.name for c in cached)
     if pulse.at_once and prepared.cut_short and earlier is not None:
-        model.bank, model.bank_pictures = earlier_bank(model.network, earlier)
+        model.bank, model.bank_pictures = earlier_bank(network, earlier)
         return
     samples = (
         prepared.reader.refresh(prepared.cache) if model.config.fine_tune else [c.taught for c in cached]
     )
     until = time.monotonic() + _SECONDS_FOR_BANK
-    model.bank = build_bank(model.network, samples, lambda: pulse.at_once and time.monotonic() > until)
+    model.bank = build_bank(network, samples, lambda: pulse.at_once and time.monotonic() > until)

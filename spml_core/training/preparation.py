@@ -14,12 +14,12 @@ from spml_core.training.checkpoint import Checkpoint
 from spml_core.training.choosing import Choice, choice_in_haste, choose_color_strength
 from spml_core.training.events import Event, StageProgress
 from spml_core.training.first_guess import FirstGuess
-from spml_core.training.fitting import fit_from_first_rows, fit_from_nothing, fit_onwards
+from spml_core.training.fitting import fit_from_first_rows, fit_from_nothing, fit_onwards, learned_classes
 from spml_core.training.pulse import Pulse, StoppedEarlyError
 from spml_core.training.reading import Reader
 from spml_core.training.samples import PictureSample
 from spml_core.training.schedule import Clock
-from spml_core.training.tag_guesses import guess_from_tags
+from spml_core.training.tag_guesses import guess_from_tags, known_by_tags, recall_guesses
 from spml_core.training.teaching import teach
 from spml_core.training.training_set import TrainingSet
 
@@ -110,8 +110,11 @@ def prepare(
         reading = (clock.spent - began) / len(cache)
         yield StageProgress("start", 0, 1, max(0.0, clock.left))
         pulse.check()
-        if not onwards:
-            guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL))
+        if onwards and known_by_tags(cache, network.num_classes).any():
+            teach(network, cache, range(len(cache)), pulse.refinement.color_strength, config, pulse.check)
+            recall_guesses(cache, learned_classes(network))
+        guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL))
+        cache.teach_guesses()
         rounds = _ROUNDS_FROM_TAGS if any(c.picture.coarse.tags for c in cache.in_order) else 1
         marked = [cached for cached in cache.in_order if cached.marked]
         if onwards:

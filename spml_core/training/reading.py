@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from spml_core.annotations.sufficiency import enough_to_learn
 from spml_core.config import TrainConfig
 from spml_core.errors import TrainingError
 from spml_core.models import SegmentationNetwork
@@ -140,8 +141,9 @@ class Reader:
         return seconds_per_picture * min(cache.num_marked, _REFRESHED) if self.config.fine_tune else 0.0
 
     def _knows_enough(self, cache: FeatureCache) -> bool:
-        """Whether two classes have been seen at least, so that there is something to tell apart."""
+        """Whether two classes have been seen or can be found at least, so that there is something to tell apart."""
         if not len(cache):
             return False
         seen = cache.labels
-        return len(torch.unique(seen[seen < self.network.num_classes])) > 1
+        told = torch.unique(seen[seen < self.network.num_classes]).tolist()
+        return enough_to_learn(told, [cached.picture.coarse for cached in cache.in_order])

@@ -211,6 +211,8 @@ def _choose_cells(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Cells to keep, in order, and which of them belong to the fair draw."""
     valid = np.nonzero(codes != IGNORE)[0]
+    if not len(valid):
+        valid = np.arange(1)  # where all is void: a cell that takes part in nothing
     fair = rng.permutation(valid)[: max(draw, 1)]
     marked = [rng.permutation(np.nonzero(codes == c)[0])[:per_class] for c in range(num_classes)]
     kept = np.unique(np.concatenate([fair, *marked]))

@@ -9,6 +9,7 @@ need few guesses, but right ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spml_core.annotations.sufficiency import BACKGROUND
+from spml_core.classes import IGNORE
 from spml_core.seeds.tag_classifier import Bag, TagClassifier, fit_tag_classifier
 from spml_core.training.cache import CachedPicture, FeatureCache
 from spml_core.training.pseudo_labels import vote_among_samples
@@ -28,85 +30,119 @@ _FEW = 8  # cells with a label: a class that has fewer is known by its tags alon
 
 def guess_from_tags(
     cache: FeatureCache, num_classes: int, keep_going: Callable[[], bool] = lambda: True
-) -> bool:
-    """Let cells of tagged pictures carry first guesses of the classes that have no labels anywhere.
+) -> None:
+    """Give pictures first guesses of the classes that are tagged but have no labels anywhere.
 
     Parameters
     ----------
     cache : FeatureCache
-        Its samples' ``guesses`` are filled in.
+        Its pictures' ``guesses`` are filled in.
     num_classes : int
         K.
     keep_going : callable
         Asked now and then; once it says no, the tags are taken as far as they have been understood.
-
-    Returns
-    -------
-    bool
-        Whether there was such a class.
     """
-    wanted = _known_by_tags(cache.in_order, num_classes)
+    wanted = known_by_tags(cache, num_classes)
     if not wanted.any():
-        return False
-    mean, scale = _scale(cache.in_order)
+        return
+    pictures = [cached for cached in cache.in_order if _is_seen(cached.sample)]
+    mean, scale = _scale(pictures)
     bags = [
         Bag(
             (sample.features[sample.drawn].float() - mean) / scale,
             sample.tags[1:],
-            (~sample.tags[1:]) if _is_complete(cached) else torch.zeros_like(sample.tags[1:]),
+            (~sample.tags[1:]) if _is_complete(sample) else torch.zeros_like(sample.tags[1:]),
         )
-        for cached in cache.in_order
-        if (sample := cached.sample).tags.any()
+        for sample in (cached.sample for cached in pictures)
+        if sample.tags.any()
     ]
     classifier = fit_tag_classifier(bags, keep_going=keep_going).on_raw(mean, scale)
-    for place, cached in enumerate(list(cache.in_order)):
-        sample = cached.sample
-        mine = wanted & sample.tags
-        if mine.any():
-            alone = _is_complete(cached) and not (sample.tags & ~wanted)[BACKGROUND + 1 :].any()
-            guesses = _guesses(sample, classifier, mine, alone)
-            made = replace(sample, guesses=guesses)
-            cache.set(place, CachedPicture(cached.picture, made, made).with_labels(guesses))
-    return True
-
-
-def _known_by_tags(pictures: Sequence[CachedPicture], num_classes: int) -> Tensor:
-    """Classes (K,) bool that are tagged somewhere but hardly labelled anywhere."""
-    counts = torch.zeros(num_classes, dtype=torch.int64)
-    tagged = torch.zeros(num_classes, dtype=torch.bool)
     for cached in pictures:
-        guesses = cached.sample.guesses
-        counts += torch.bincount(guesses[guesses < num_classes], minlength=num_classes)
-        tagged |= cached.sample.tags
+        sample = cached.sample
+        # Where a class has a box or key point, that tells more than its tag.
+        mine = wanted & sample.tags & (_counts([cached.guesses], num_classes) == 0)
+        if mine.any():
+            alone = _is_complete(sample) and not (sample.tags & ~wanted)[BACKGROUND + 1 :].any()
+            guesses = _under(cached, _sure_cells(sample, classifier, mine, alone), num_classes)
+            cache.set(cache.place(cached.picture.name), replace(cached, guesses=guesses))
+
+
+def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
+    """Let the pseudo labels of classes that have hardly any labels be their guesses.
+
+    A model that goes on learning has understood the tags better than the first guesses did.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+    learned : Tensor, (K,) bool
+        Classes that the model which gave the pseudo labels has learned.
+    """
+    classes = len(learned)
+    scarce = learned.cpu() & (_counts([cached.sample.guesses for cached in cache.in_order], classes) < _FEW)
+    for place, cached in enumerate(list(cache.in_order)):
+        given, first = cached.taught.labels, cached.sample.guesses
+        recalled = (first == classes) & (given < classes) & scarce[given.clamp_max(classes - 1)]
+        cache.set(place, replace(cached, guesses=torch.where(recalled, given, first)))
+
+
+def known_by_tags(cache: FeatureCache, num_classes: int) -> Tensor:
+    """Classes (K,) bool that are tagged somewhere but hardly labelled or guessed anywhere."""
+    tagged = torch.zeros(num_classes, dtype=torch.bool)
+    for cached in cache.in_order:
+        if _is_seen(cached.sample):
+            tagged |= cached.sample.tags
     tagged[BACKGROUND] = False
-    return tagged & (counts < _FEW)
+    return tagged & (_counts([cached.guesses for cached in cache.in_order], num_classes) < _FEW)
 
 
-def _is_complete(cached: CachedPicture) -> bool:
+def _counts(labels: Sequence[Tensor], num_classes: int) -> Tensor:
+    """How many cells have each class, (K,)."""
+    known = torch.cat([part[part < num_classes] for part in labels])
+    return torch.bincount(known, minlength=num_classes)
+
+
+def _is_seen(sample: PictureSample) -> bool:
+    """Whether the picture isn't void all over."""
+    return bool((sample.labels != IGNORE).any())
+
+
+def _is_complete(sample: PictureSample) -> bool:
     """Whether a class that isn't among the picture's tags is known to be absent."""
-    return cached.sample.allowed is not None
+    return sample.allowed is not None
 
 
 def _scale(pictures: Sequence[CachedPicture]) -> tuple[Tensor, Tensor]:
     rows = torch.cat([cached.sample.features[cached.sample.drawn][::4] for cached in pictures]).float()
-    return rows.mean(0), rows.std(0).clamp_min(1e-4)
+    return rows.mean(0), rows.std(0, correction=0).clamp_min(1e-4)
 
 
-def _guesses(sample: PictureSample, classifier: TagClassifier, mine: Tensor, alone: bool) -> Tensor:
-    """A sample's guesses with those of the classes ``mine``; background too if they are ``alone`` in the picture."""
+def _sure_cells(sample: PictureSample, classifier: TagClassifier, mine: Tensor, alone: bool) -> Tensor:
+    """Guesses (n,) of the classes ``mine``, K elsewhere; background too if they are ``alone`` in the picture."""
     unlabeled = len(mine)
     classes = mine.nonzero()[:, 0]
     scores = sample.features.float() @ classifier.weight[classes - 1].T
     smooth = torch.from_numpy(vote_among_samples(sample, scores.numpy()))
     fair = smooth[sample.drawn]
-    smooth = (smooth - fair.mean(0)) / fair.std(0).clamp_min(1e-6)
-    fair = smooth[sample.drawn]
-    best, which = smooth.max(1)
-    guesses = torch.full_like(sample.guesses, unlabeled)
+    center, spread = fair.mean(0), fair.std(0, correction=0).clamp_min(1e-6)
+    smooth, fair = (smooth - center) / spread, (fair - center) / spread
+    guesses = torch.full_like(sample.labels, unlabeled)
     if alone:
-        guesses[best <= torch.quantile(fair.amax(1), _OTHER)] = BACKGROUND
-    sure = smooth >= torch.quantile(fair, 1 - _SURE, dim=0)
+        guesses[smooth.amax(1) <= torch.quantile(fair.amax(1), _OTHER)] = BACKGROUND
+    ruled_out = torch.zeros_like(smooth, dtype=torch.bool)
+    if sample.allowed is not None:
+        ruled_out = ~sample.allowed[:, classes]
+    fair = fair.masked_fill(ruled_out[sample.drawn], math.nan)
+    smooth = smooth.masked_fill(ruled_out, -math.inf)
+    sure = smooth >= torch.nanquantile(fair, 1 - _SURE, dim=0)
+    which = smooth.argmax(1)
     own = sure[torch.arange(len(which)), which]
     guesses[own] = classes[which[own]]
-    open_ = (sample.guesses == unlabeled) & sample.drawn
-    return torch.where(open_, guesses, sample.guesses)
+    return guesses
+
+
+def _under(cached: CachedPicture, guesses: Tensor, num_classes: int) -> Tensor:
+    """A picture's guesses, with others where there are none, or where background is no more than a guess."""
+    sample, first = cached.sample, cached.guesses
+    vague = (first == num_classes) | ((first == BACKGROUND) & (sample.labels == num_classes))
+    return torch.where(vague & sample.drawn & (guesses < num_classes), guesses, first)

@@ -12,11 +12,12 @@ from spml_core.config import TrainConfig
 from spml_core.models import SegmentationNetwork
 from spml_core.training.cache import FeatureCache
 from spml_core.training.events import Event, StageProgress
-from spml_core.training.fitting import fit_onwards
+from spml_core.training.fitting import fit_onwards, learned_classes
 from spml_core.training.pseudo_labels import add_pseudo_labels
 from spml_core.training.pulse import Pulse, StoppedEarlyError
 from spml_core.training.reading import Reader
 from spml_core.training.samples import PictureSample
+from spml_core.training.tag_guesses import guess_from_tags, recall_guesses
 from spml_core.training.training_set import TrainingPicture
 
 _ITERATIONS = 8  # of each of the two fits after marks have changed
@@ -119,6 +120,9 @@ def learn_changed(
             pulse.check()
 
     pulse.check()
+    if not config.fine_tune:
+        recall_guesses(cache, learned_classes(network))
+        guess_from_tags(cache, network.num_classes, keep_going)
     fit(pseudo=False)
     if config.pseudo_labels:
         if not config.fine_tune:

@@ -37,6 +37,11 @@ class TrainingPicture:
     tags: NDArray[np.bool_]
     coarse: CoarseMarks = field(default_factory=CoarseMarks)
 
+    @property
+    def marked(self) -> bool:
+        """Whether there is a mark of any kind."""
+        return self.labels is not None or bool(self.coarse)
+
     @classmethod
     def from_arrays(
         cls, name: str, rgb: NDArray[np.uint8], labels: NDArray[np.uint8] | None, num_classes: int
@@ -88,13 +93,13 @@ class TrainingSet:
 
     @property
     def marked(self) -> tuple[TrainingPicture, ...]:
-        """Pictures with a label map."""
-        return tuple(p for p in self.pictures if p.labels is not None)
+        """Pictures with marks of any kind."""
+        return tuple(p for p in self.pictures if p.marked)
 
     @property
     def unmarked(self) -> tuple[TrainingPicture, ...]:
         """Pictures without."""
-        return tuple(p for p in self.pictures if p.labels is None)
+        return tuple(p for p in self.pictures if not p.marked)
 
     @classmethod
     def from_arrays(

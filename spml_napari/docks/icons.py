@@ -107,6 +107,12 @@ def _pick() -> Drawing:
     return drawing.area((3.5, 13), (8, 10), (14.5, 13), (12, 20.5), (3.5, 20.5))
 
 
+def _answer() -> Drawing:
+    """A tick on a piece of a picture."""
+    drawing = Drawing().line((3.5, 3.5), (20.5, 3.5), (20.5, 20.5), (3.5, 20.5), (3.5, 3.5))
+    return drawing.line((7.5, 12.5), (11, 16), (17, 8))
+
+
 def _why() -> Drawing:
     drawing = Drawing().ring(12, 12, 9)
     drawing.lines.moveTo(9, 9.8)
@@ -175,6 +181,7 @@ _DRAWINGS: dict[str, Callable[[], Drawing]] = {
     "tag": _tag,
     "erase": _erase,
     "pick": _pick,
+    "answer": _answer,
     "why": _why,
     "eye": _eye,
     "eye_off": _eye_off,

@@ -28,7 +28,7 @@ from spml_napari.docks.reasons import ReasonsList
 from spml_napari.docks.seeds_note import SeedsNote
 from spml_napari.qt_types import slot, there
 from spml_napari.run_summaries import has_model, run_title
-from spml_napari.view_state import OverlayMode, Tool
+from spml_napari.view_state import UNSURE, OverlayMode, ShownSuggestion, Tool
 
 if TYPE_CHECKING:
     from spml_napari.prediction_control import PredictionControl
@@ -88,6 +88,7 @@ class InspectDock(QWidget):
             {
                 session.overlay_changed: self._show_overlay,
                 session.prediction_changed: self._show_state,
+                session.suggestion_changed: self._show_state,
                 session.marks_changed: self._show_state,
                 session.picture_changed: self._on_picture,
                 session.class_changed: self._show_state,
@@ -199,7 +200,10 @@ class InspectDock(QWidget):
 
     def show_at(self, y: float, x: float) -> None:
         """Show the probabilities at pixel (y, x) of the picture."""
-        shown = self._session.prediction
+        shown, suggestion = self._session.prediction, self._session.seen_suggestion
+        if suggestion is not None:
+            self.bars.say(self._suggested_at(suggestion, y, x))
+            return
         if shown is None or shown.probabilities is None:
             live = shown is not None and shown.live
             self.bars.say("Shown when training has ended." if live else _POINT_AT)
@@ -216,12 +220,25 @@ class InspectDock(QWidget):
                 [(info.name, info.color, float(v) / 255) for info, v in zip(classes, values, strict=True)]
             )
 
+    def _suggested_at(self, suggestion: ShownSuggestion, y: float, x: float) -> str:
+        row, column_ = int(y / suggestion.shrink), int(x / suggestion.shrink)
+        height, width = suggestion.labels.shape
+        names = self._session.classes.names
+        if not (0 <= row < height and 0 <= column_ < width):
+            return _POINT_AT
+        code = int(suggestion.labels[row, column_])
+        if code >= len(names):
+            return "Nothing is suggested here."
+        unsure = suggestion.uncertainty[row, column_] >= UNSURE
+        return f"Suggested: {names[code]}{', but unsure' if unsure else ''}."
+
     def show_nowhere(self) -> None:
         """The cursor isn't over the picture any more."""
         self.bars.say(_POINT_AT)
 
     def _show_overlay(self) -> None:
         view = self._session.overlay
+        self._show_state()
         for number, (mode, _, _) in enumerate(_MODES):
             if mode is view.mode:
                 there(self._modes.button(number)).setChecked(True)
@@ -239,13 +256,18 @@ class InspectDock(QWidget):
 
     def _show_state(self, *_: object) -> None:
         session = self._session
-        there = session.prediction is not None
+        suggested = session.seen_suggestion is not None
+        there = session.prediction is not None or suggested
         live = session.prediction is not None and session.prediction.live
         reviewed = session.is_reviewed()
         if session.picture is None:
             text = "No picture is open."
         elif reviewed:
             text = "Reviewed: this picture's mask teaches the next training."
+        elif suggested:
+            text = (
+                "The overlay is a suggestion, made of your marks. Correct it, or accept regions by click (Q)."
+            )
         elif live:
             text = "The overlay is a preview: it changes as the model learns."
         elif there:

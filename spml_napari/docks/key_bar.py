@@ -25,6 +25,7 @@ MOUSE: dict[Tool, tuple[tuple[str, str], ...]] = {
     Tool.BOX: (("Drag", "From corner to corner"),),
     Tool.ERASE: (("Drag", "Rub out"),),
     Tool.PICK: (("Click", "Give a segment the class"), ("Drag", "Several")),
+    Tool.ANSWER: (("Click", "Accept what is suggested"), ("1-9, 0", "Give another class")),
     Tool.WHY: (("Click", "What decided this place?"),),
 }
 """What the left button does with each tool."""
@@ -49,7 +50,7 @@ def hints(tool: Tool) -> list[Hint]:
             keys.setdefault(shortcut.bar, []).append(shortcut.keys)
     found = [Hint(key, text) for key, text in MOUSE[tool]]
     found += [Hint("  ".join(map(shown_key, group)), text) for text, group in keys.items()]
-    if tool in (Tool.SCRIBBLE, Tool.KEY_POINT, Tool.BOX, Tool.ERASE, Tool.PICK):
+    if tool in (Tool.SCRIBBLE, Tool.KEY_POINT, Tool.BOX, Tool.ERASE, Tool.PICK, Tool.ANSWER):
         found.append(Hint(*_TAKE_BACK))
     if tool is not Tool.MOVE:
         found += [Hint(key, text) for key, text in _ALWAYS]

@@ -42,6 +42,12 @@ TOOLS: dict[Tool, ToolLook] = {
     Tool.BOX: ToolLook("Box", "B", "Drag a box around an object of the current class"),
     Tool.ERASE: ToolLook("Erase", "E", "Rub marks out"),
     Tool.PICK: ToolLook("Pick", "G", "Pick segment: click a region of one look to give it the current class"),
+    Tool.ANSWER: ToolLook(
+        "Answer",
+        "Q",
+        "Click a region to accept the class suggested for it; a number gives it another one, Tab goes to the"
+        " region whose answer would teach most",
+    ),
     Tool.WHY: ToolLook("Why", "W", "Click a place to see which marks decided its class"),
 }
 TAGS = ToolLook("Tag", "T", "Say what is somewhere in this picture")

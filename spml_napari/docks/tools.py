@@ -6,10 +6,7 @@ from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import (
     QBoxLayout,
-    QHBoxLayout,
-    QLabel,
     QSizePolicy,
-    QSpinBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -20,28 +17,30 @@ from spml_napari.docks.fold import Fold
 from spml_napari.docks.following import follow
 from spml_napari.docks.history import HistoryPanel
 from spml_napari.docks.parts import MARGIN, SPACING, note, scrolling
+from spml_napari.docks.region_count import RegionCount
+from spml_napari.docks.suggest_options import SuggestOptions
 from spml_napari.docks.tags import TagsPanel
 from spml_napari.docks.tool_buttons import ToolButtons
 from spml_napari.qt_types import there
 from spml_napari.session import Session
 from spml_napari.view_state import Tool
 
-REGIONS = (10, 5000)
-"""Fewest and most regions that a picture is cut into for picking."""
-_DEFAULT_REGIONS = 300
 _SIDE_BY_SIDE = 620
 _USUAL_WIDTH = 250
 _NARROWEST = 120
-_SHARES = (3, 2, 2, 2)
+_SHARES = (3, 2, 2, 2, 2)
+_CUTS = (Tool.PICK, Tool.ANSWER)
 _NO_PROJECT = "Open a project, or make one, to mark its pictures with these tools."
 
 
 class ToolsDock(QWidget):
-    """Tools, brush size or number of regions, history and tags. A wide dock shows its groups side by side.
+    """Tools, brush size or number of regions, history, suggestions, tags. A wide dock shows its groups side by side.
 
     Parameters
     ----------
     session : Session
+    suggestions : SuggestOptions, optional
+        Settings of suggestions; without, there are none to set.
 
     Attributes
     ----------
@@ -52,11 +51,13 @@ class ToolsDock(QWidget):
     """
 
     region_count_changed = Signal(int)
-    """Into how many regions a picture shall be cut, about, for the pick tool."""
+    """Into how many regions a picture shall be cut, about, for the pick and answer tools."""
     folded = Signal()
-    """Tags or history were folded in or out: another height is needed."""
+    """Tags, history or suggestions were folded in or out: another height is needed."""
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, suggestions: SuggestOptions | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("tools_dock")
         self.session = session
@@ -64,10 +65,15 @@ class ToolsDock(QWidget):
         self.brush = BrushSize(session)
         self.tags = TagsPanel(session)
         self.history = HistoryPanel(session)
-        self._regions = QSpinBox()
+        self.regions = RegionCount()
         self._pen = QStackedWidget()
         self._tag_fold = Fold("Tags", "Say what is somewhere in this picture (T)", self.tags)
         self._tag_fold.header.setObjectName("tags_fold")
+        self._suggest_fold = (
+            None
+            if suggestions is None
+            else Fold("Suggestions", "When and how marks are answered with a segmentation", suggestions)
+        )
         self._hint = note(_NO_PROJECT)
         self._hint.setObjectName("no_project")
         self._content = QWidget()
@@ -75,17 +81,18 @@ class ToolsDock(QWidget):
         self._lay_out()
         self.buttons.tags.toggled.connect(self._tag_fold.set_open)
         self._tag_fold.toggled.connect(self._on_tags)
-        for fold in (self._tag_fold, self.history.fold):
-            fold.toggled.connect(self._on_fold)
-        self._regions.valueChanged.connect(self.region_count_changed)
+        for fold in (self._tag_fold, self.history.fold, self._suggest_fold):
+            if fold is not None:
+                fold.toggled.connect(self._on_fold)
+        self.regions.changed.connect(self.region_count_changed)
         follow(self, {session.project_changed: self._on_project, session.tool_changed: self._on_tool})
         self._on_project()
         self._on_tool()
 
     @property
     def region_count(self) -> int:
-        """Into how many regions a picture shall be cut, about, for the pick tool."""
-        return self._regions.value()
+        """Into how many regions a picture shall be cut, about, for the pick and answer tools."""
+        return self.regions.count
 
     def toggle_tags(self) -> None:
         """Unfold the tags, or fold them in: what the key T does."""
@@ -119,13 +126,13 @@ class ToolsDock(QWidget):
         return super().eventFilter(watched, event)
 
     def _lay_out(self) -> None:
-        for settings in (self.brush, self._region_row()):
+        for settings in (self.brush, self.regions):
             self._pen.addWidget(settings)
         self._pen.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        for group in (self.buttons, self._pen, self.history, self._tag_fold):
+        for group in self._all_groups():
             self._groups.addWidget(group)
-        for group in (self._pen, self.history, self._tag_fold):
-            self._groups.setAlignment(group, Qt.AlignmentFlag.AlignTop)
+            if group is not self.buttons:
+                self._groups.setAlignment(group, Qt.AlignmentFlag.AlignTop)
         self._groups.setSpacing(SPACING)
         inside = QVBoxLayout(self._content)
         inside.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
@@ -137,35 +144,16 @@ class ToolsDock(QWidget):
         outside.setContentsMargins(0, 0, 0, 0)
         self._area = scrolling(self._content)
         outside.addWidget(self._area)
-        for widget in (self.brush.slider, self.brush.number, self._regions):
+        for widget in (self.brush.slider, self.brush.number, self.regions.slider, self.regions.number):
             widget.installEventFilter(self)
 
-    def _region_row(self) -> QWidget:
-        tip = "The pick tool cuts the picture into about so many regions: more of them are smaller"
-        label = QLabel("Regions")
-        label.setToolTip(tip)
-        label.setBuddy(self._regions)
-        self._regions.setObjectName("region_count")
-        self._regions.setAccessibleName("Number of regions for the pick tool")
-        self._regions.setRange(*REGIONS)
-        self._regions.setValue(_DEFAULT_REGIONS)
-        self._regions.setSingleStep(50)
-        self._regions.setKeyboardTracking(False)
-        self._regions.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._regions.setToolTip(tip)
-        there(self._regions.lineEdit()).returnPressed.connect(self._regions.clearFocus)
-        row = QWidget()
-        layout = QHBoxLayout(row)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(SPACING)
-        layout.addWidget(label)
-        layout.addStretch(1)
-        layout.addWidget(self._regions)
-        return row
+    def _all_groups(self) -> list[QWidget]:
+        groups = [self.buttons, self._pen, self.history, self._suggest_fold, self._tag_fold]
+        return [group for group in groups if group is not None]
 
     def _on_tool(self) -> None:
         """Show the setting that matters: regions while they are picked, else the pen."""
-        self._pen.setCurrentIndex(int(self.session.tool is Tool.PICK))
+        self._pen.setCurrentIndex(int(self.session.tool in _CUTS))
 
     def _on_fold(self) -> None:
         self.updateGeometry()
@@ -184,5 +172,5 @@ class ToolsDock(QWidget):
     def _on_project(self) -> None:
         is_open = self.session.project is not None
         self._hint.setVisible(not is_open)
-        for group in (self.buttons, self._pen, self._tag_fold, self.history):
+        for group in self._all_groups():
             group.setEnabled(is_open)

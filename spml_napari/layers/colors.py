@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 from spml_core.classes import ClassTable
 from spml_napari.layers.marks_raster import VOID
 
+HATCHING = 254
+"""Raster value of the stripes over what is unsure."""
+
+_HATCHING_COLOR = (1.0, 1.0, 1.0, 0.9)
 _VOID_COLOR = (0.5, 0.5, 0.5, 0.6)
 _CLEAR = (0.0, 0.0, 0.0, 0.0)
 
@@ -27,7 +31,7 @@ def class_colors(classes: ClassTable) -> NDArray[np.float32]:
 
 
 def label_colormap(classes: ClassTable, hidden: Set[int] = frozenset()) -> DirectLabelColormap:
-    """Colours of raster values: a class's code + 1, nothing for 0 and for ``hidden`` classes, grey for void.
+    """Colours of raster values: a class's code + 1, 0 and ``hidden`` classes clear, void grey, hatching white.
 
     Parameters
     ----------
@@ -36,7 +40,12 @@ def label_colormap(classes: ClassTable, hidden: Set[int] = frozenset()) -> Direc
         Codes of classes that aren't shown.
     """
     # napari takes a table of nothing but None and 0 for no table at all, so hidden classes stay in it.
-    colors: dict[int | None, tuple[float, float, float, float]] = {None: _CLEAR, 0: _CLEAR, VOID: _VOID_COLOR}
+    colors: dict[int | None, tuple[float, float, float, float]] = {
+        None: _CLEAR,
+        0: _CLEAR,
+        HATCHING: _HATCHING_COLOR,
+        VOID: _VOID_COLOR,
+    }
     for code, info in enumerate(classes):
         colors[code + 1] = _CLEAR if code in hidden else rgba(info.color)
     return DirectLabelColormap(color_dict=colors)

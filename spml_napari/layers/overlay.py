@@ -1,6 +1,8 @@
-"""The prediction, or what marks were taken for, over the picture, as the session's overlay view asks for it."""
+"""The prediction, a suggestion, or what marks were taken for, over the picture, as the overlay view asks for it."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -10,13 +12,13 @@ from qtpy.QtCore import QElapsedTimer, QObject, QTimer
 from spml_core.classes import IGNORE, ClassTable
 from spml_napari.class_following import background_of
 from spml_napari.docks.following import follow
-from spml_napari.layers.colors import label_colormap
+from spml_napari.layers.colors import HATCHING, label_colormap
 from spml_napari.layers.geometry import placement
 from spml_napari.layers.marks_raster import VOID
 from spml_napari.layers.outlines import outlines
 from spml_napari.layers.raster_layer import give_data, put, raster_layer, show_raster
 from spml_napari.session import Session
-from spml_napari.view_state import OverlayMode, ShownPrediction, ShownSeeds
+from spml_napari.view_state import UNSURE, OverlayMode, ShownPrediction, ShownSeeds, ShownSuggestion
 
 MIN_INTERVAL_MS = 200
 """Live previews are shown five times a second at most; what the user does shows at once."""
@@ -25,14 +27,14 @@ HEAT_COLORMAP = "inferno"
 """Perceptually uniform, dark for certain; ``docks.heat_legend`` explains it."""
 
 
-Shown = ShownPrediction | ShownSeeds
+Shown = ShownPrediction | ShownSeeds | ShownSuggestion
 
 _STRIPES = 90
 """Stripes of the hatching along the longer side of a picture, about."""
 
 
 class Overlay(QObject):
-    """Shows ``session.prediction`` or ``session.seeds`` as ``session.overlay`` says; while it is held, changes wait.
+    """Shows prediction, suggestion or seeds as ``session.overlay`` says; while it is held, changes wait.
 
     Attributes
     ----------
@@ -65,6 +67,7 @@ class Overlay(QObject):
             {
                 session.prediction_changed: self._on_change,
                 session.seeds_changed: self._on_change,
+                session.suggestion_changed: self._on_suggestion,
                 session.overlay_changed: self.refresh,
                 session.classes_changed: self.recolor,
             },
@@ -85,7 +88,14 @@ class Overlay(QObject):
     @property
     def _wanted(self) -> Shown | None:
         session = self.session
-        return session.seeds if session.overlay.mode is OverlayMode.SEEDS else session.prediction
+        if session.overlay.mode is OverlayMode.SEEDS:
+            return session.seeds
+        return session.seen_suggestion or session.prediction
+
+    def _on_suggestion(self) -> None:
+        """Show an answer to what the user just did at once; during the next stroke it waits."""
+        if not self._held:
+            self.refresh()
 
     def _on_change(self) -> None:
         shown, now = self._shown, self._wanted
@@ -118,7 +128,7 @@ class Overlay(QObject):
         # Outlines cover little, so they are drawn stronger than areas.
         strength = min(1.0, 2 * view.opacity) if view.contour else view.opacity
         put(self.labels, opacity=strength, visible=view.visible and not is_heat)
-        has_heat = is_heat and isinstance(shown, ShownPrediction) and shown.uncertainty is not None
+        has_heat = is_heat and not isinstance(shown, ShownSeeds) and shown.uncertainty is not None
         put(self.heat, opacity=view.opacity, visible=view.visible and has_heat)
 
     def recolor(self) -> None:
@@ -138,13 +148,16 @@ class Overlay(QObject):
             values = seed_values(shown, len(self.session.classes), contour)
             show_raster(self.labels, values, shown.shrink)
             return
-        prediction = shown
         if mode is OverlayMode.UNCERTAINTY:
-            if prediction.uncertainty is not None:
-                put(self.heat, **placement(prediction.shrink))
-                give_data(self.heat, prediction.uncertainty)
+            if shown.uncertainty is not None:
+                put(self.heat, **placement(shown.shrink))
+                give_data(self.heat, shown.uncertainty)
             return
-        show_raster(self.labels, overlay_values(prediction, mode, contour), prediction.shrink)
+        if isinstance(shown, ShownSuggestion):
+            values = suggestion_values(shown, len(self.session.classes), contour)
+        else:
+            values = overlay_values(shown, mode, contour)
+        show_raster(self.labels, values, shown.shrink)
 
 
 def overlay_values(prediction: ShownPrediction, mode: OverlayMode, contour: int) -> NDArray[np.uint8]:
@@ -170,6 +183,42 @@ def overlay_values(prediction: ShownPrediction, mode: OverlayMode, contour: int)
             return np.zeros_like(values)
         values = np.where(prediction.difference, values, np.uint8(0))
     return values
+
+
+def suggestion_values(suggestion: ShownSuggestion, num_classes: int, contour: int) -> NDArray[np.uint8]:
+    """Raster values of a suggestion: class code + 1, 0 where nothing is shown, HATCHING for stripes on the unsure.
+
+    The stripes have a colour of their own, so that they are seen on hidden classes, too.
+
+    Parameters
+    ----------
+    suggestion : ShownSuggestion
+    num_classes : int
+        K: higher labels are unknown and show nothing, nor are they hatched.
+    contour : int
+        0 fills the segments; else they are rims so many pixels wide.
+
+    Returns
+    -------
+    ndarray (h, w), uint8
+    """
+    codes = np.zeros(256, np.uint8)
+    codes[:num_classes] = np.arange(1, num_classes + 1)
+    values: NDArray[np.uint8] = codes[suggestion.labels]
+    unsure = (suggestion.uncertainty >= UNSURE) & (values > 0)
+    if contour:
+        values = outlines(values, contour)
+    unsure &= _stripes(*values.shape)
+    values[unsure] = HATCHING
+    return values
+
+
+@lru_cache(maxsize=2)
+def _stripes(height: int, width: int) -> NDArray[np.bool_]:
+    """Thin diagonal lines, True on them."""
+    period = max(4, round(max(height, width) / _STRIPES))
+    rows, columns = np.ogrid[:height, :width]
+    return np.asarray((rows + columns) % period < max(1, period // 4))
 
 
 def seed_values(seeds: ShownSeeds, num_classes: int, contour: int) -> NDArray[np.uint8]:

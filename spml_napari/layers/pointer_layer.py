@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spml_core.classes import ClassTable
 from spml_napari.layers.colors import label_colormap
 from spml_napari.layers.geometry import NOWHERE, Window, shrunken_shape, to_raster
+from spml_napari.layers.marks_raster import VOID
 from spml_napari.layers.raster_layer import put, raster_layer, show_part, show_raster
 
 
@@ -45,8 +46,8 @@ class PointerLayer:
         """Show nothing."""
         self._send(self._blank(), NOWHERE)
 
-    def show_mask(self, mask: NDArray[np.bool_], window: Window, class_index: int) -> None:
-        """Show pixels in the colour of a class.
+    def show_mask(self, mask: NDArray[np.bool_], window: Window, class_index: int | None) -> None:
+        """Show pixels in the colour of a class, or grey.
 
         Parameters
         ----------
@@ -54,10 +55,10 @@ class PointerLayer:
             Of the raster's pixels in ``window``.
         window : Window
             Inside the raster.
-        class_index : int
+        class_index : int or None
         """
         before = self._blank()
-        self.layer.data[window.slices][mask] = class_index + 1
+        self.layer.data[window.slices][mask] = VOID if class_index is None else class_index + 1
         self._send(before, window)
 
     def show_box(

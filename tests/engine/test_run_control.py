@@ -44,10 +44,10 @@ def test_the_torch_free_name_of_the_model_file_is_right():
 
 
 def test_nothing_to_learn_from_begins_no_run(project):
-    with pytest.raises(TrainingError, match="No picture is marked"):
+    with pytest.raises(TrainingError, match="nothing is marked"):
         begin_run(project, CONFIG)
     mark(project, 1)
-    with pytest.raises(TrainingError, match="only 'green' is marked"):
+    with pytest.raises(TrainingError, match="only “green” is marked"):
         begin_run(project, CONFIG)
     mark(project, 2)
     project.pictures[1].path.unlink()

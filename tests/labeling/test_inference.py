@@ -9,7 +9,7 @@ from spml_core.errors import ProjectError
 from spml_core.labeling.inference import ArrayPixels, label_picture, label_windows
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.labeling.trained_model import TrainedModel, build_network
+from spml_core.labeling.trained_model import FORMAT, TrainedModel, build_network
 from spml_core.models import Pyramid
 
 CONFIG = TrainConfig(scales=(1.0,), embedding_dim=8)
@@ -96,7 +96,7 @@ def test_model_of_format_1_has_a_bank_without_places(model, tmp_path):
     old = with_bank(model)
     replace(old, bank=replace(old.bank, places=None)).save(tmp_path)
     about = tmp_path / "model.json"
-    about.write_text(about.read_text().replace('"format": 2', '"format": 1'))
+    about.write_text(about.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
     again = TrainedModel.load(tmp_path)
     assert again.bank.places is None and len(again.bank) == 5
 
@@ -115,7 +115,7 @@ def test_damaged_model_is_one_clear_error(model, tmp_path, damage):
     elif damage == "cut":
         weights.write_bytes(weights.read_bytes()[:50])
     elif damage == "newer":
-        about.write_text(about.read_text().replace('"format": 2', '"format": 99'))
+        about.write_text(about.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
     else:
         about.write_text("{")
     with pytest.raises(ProjectError, match=str(tmp_path)):

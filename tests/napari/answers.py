@@ -22,6 +22,7 @@ from spml_core.engine.background.messages import (
     SeedsAnswer,
     Stored,
 )
+from spml_core.engine.background.suggest_messages import Suggest, Suggested
 from spml_core.engine.predictions import PictureSummary, PredictionStore
 
 
@@ -84,6 +85,22 @@ def prediction(question, size, label=1, classes=3):
     )
 
 
+def suggested(question, size, label=1, next_region=1):
+    """An answer to a Suggest: one class all over, two regions beside each other, the left one unsure."""
+    height, width = (-(-side // question.shrink) for side in size)
+    regions = np.zeros((height, width), np.int32)
+    regions[:, width // 2 :] = 1
+    return Suggested(
+        question.request,
+        question.picture_id,
+        question.shrink,
+        np.full((height, width), label, np.uint8),
+        np.where(regions == 0, 200, 20).astype(np.uint8),
+        regions if question.regions else None,
+        next_region,
+    )
+
+
 # In a process of its own ------------------------------------------------------------------------------
 
 
@@ -107,6 +124,14 @@ def answer_lightly(connection, path):
             connection.send(Reasons(question.request, question.picture_id, question.y, question.x, (reason,)))
         elif isinstance(question, PredictAll):
             connection.send(Stored(question.request, question.run_id, 1, 1, 1))
+
+
+def suggest_lightly(connection, path):
+    """Answer every question with class 1 all over, and two regions."""
+    while True:
+        question = connection.recv()
+        if isinstance(question, Suggest):
+            connection.send(suggested(question, (48, 64)))
 
 
 def die_at_once(connection, path):

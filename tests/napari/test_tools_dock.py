@@ -8,6 +8,8 @@ from qtpy.QtWidgets import QApplication, QScrollArea, QToolButton
 from spml_core.annotations import Point, Tag
 from spml_napari.docks.brush import diameter_of, place_of
 from spml_napari.docks.icons import ICONS, paint_icon
+from spml_napari.docks.region_count import count_of
+from spml_napari.docks.region_count import place_of as place_of_count
 from spml_napari.docks.tool_buttons import TOOLS
 from spml_napari.docks.tools import ToolsDock
 from spml_napari.view_state import Tool
@@ -93,12 +95,19 @@ def test_the_slider_grows_by_the_same_factor_everywhere():
 def test_the_number_of_regions_is_told(dock, qtbot):
     assert dock.region_count == 300
     with qtbot.waitSignal(dock.region_count_changed) as blocker:
-        dock._regions.setValue(800)
+        dock.regions.number.setValue(800)
     assert blocker.args == [800] and dock.region_count == 800
+    assert count_of(dock.regions.slider.value() / 100) == pytest.approx(800, rel=0.04)
+    dock.regions.slider.setValue(0)
+    assert dock.region_count == 10
+    for count in (10, 11, 299, 300, 4999, 5000):  # showing a number never changes it
+        dock.regions.number.setValue(count)
+        assert dock.region_count == count
+    assert [place_of_count(count_of(place)) for place in (0, 0.5, 1)] == pytest.approx([0, 0.5, 1], abs=0.01)
 
 
 def test_the_wheel_changes_no_number_that_it_passes_over(session, dock):
-    for widget in (dock._regions, dock.brush.number, dock.brush.slider):
+    for widget in (dock.regions.number, dock.regions.slider, dock.brush.number, dock.brush.slider):
         widget.clearFocus()
         center = QPointF(widget.rect().center())
         QApplication.sendEvent(
@@ -163,7 +172,7 @@ def test_without_a_project_the_dock_says_what_to_do(session, dock, small_project
     assert dock._hint.isVisible() and "Open a project" in dock._hint.text()
     for name in ("tool_scribble", "tool_tag", "undo", "redo", "tags_fold"):
         assert not button(dock, name).isEnabled()
-    assert not dock.brush.slider.isEnabled() and not dock._regions.isEnabled()
+    assert not dock.brush.slider.isEnabled() and not dock.regions.isEnabled()
     assert steps(dock) == []
     session.open(small_project.path)
     assert not dock._hint.isVisible()
@@ -218,8 +227,8 @@ def test_names_are_left_out_where_four_of_them_have_no_room(dock, qtbot):
 def test_the_setting_that_the_tool_uses_is_shown(session, dock):
     for tool in Tool:
         session.set_tool(tool)
-        assert dock._regions.isVisible() is (tool is Tool.PICK)
-        assert dock.brush.isVisible() is (tool is not Tool.PICK)
+        assert dock.regions.isVisible() is (tool in (Tool.PICK, Tool.ANSWER))
+        assert dock.brush.isVisible() is (tool not in (Tool.PICK, Tool.ANSWER))
 
 
 def test_the_dock_scrolls_only_when_it_must(dock, qtbot):

@@ -32,6 +32,7 @@ def light_answers(monkeypatch):
     """Answering processes that need no model."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
+    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
 
 
 @pytest.fixture

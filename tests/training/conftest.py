@@ -1,9 +1,18 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
+from spml_core.annotations import CoarseMarks
 from spml_core.config import TrainConfig
 from spml_core.generators import run_to_end
-from spml_core.training import TrainingSet, train
+from spml_core.training import TrainingPicture, TrainingSet, train
+from spml_core.training.cache import FeatureCache
+from spml_core.training.samples import PictureSample
+
+sys.path.insert(0, str(Path(__file__).parent))  # for coarse_scenes: pytest puts no test folder there
 
 UNLABELED = 3
 TINY = TrainConfig(
@@ -74,3 +83,48 @@ def blob_set():
     pictures, truths = zip(*(blobs(seed) for seed in range(7)), strict=True)
     marks = [clicks(t, i) if i < 5 else None for i, t in enumerate(truths)]
     return TrainingSet.from_arrays(pictures, marks, ["ground", "red", "green"]), pictures, truths
+
+
+def made_sample(truth, classes, *, seed=0, labels=None, guesses=None, allowed=None, tags=None, drawn=None):
+    """A picture of 8 x 10 cells whose features tell the classes of ``truth`` (80,) apart, its regions single rows."""
+    rng = np.random.default_rng(seed)
+    n = len(truth)
+    features = rng.normal(size=(n, classes + 3))
+    features[np.arange(n), truth] += 4 * (truth > 0)
+    labels = np.full(n, classes) if labels is None else np.asarray(labels)
+    rows = np.arange(n) // 10
+    place = torch.from_numpy(np.stack([rows, np.arange(n) % 10], 1))
+    return PictureSample(
+        torch.from_numpy(features).half(),
+        place,
+        (8, 10),
+        torch.from_numpy(labels.astype(np.int64)),
+        torch.from_numpy(np.stack([rows // 2, rows], 1).astype(np.int64)),
+        np.zeros(n, np.int32),
+        torch.ones(n, dtype=torch.bool) if drawn is None else torch.from_numpy(drawn),
+        torch.from_numpy(np.isin(np.arange(classes), truth) if tags is None else np.asarray(tags)),
+        torch.from_numpy(labels < classes),
+        torch.from_numpy((labels if guesses is None else np.asarray(guesses)).astype(np.int64)),
+        None if allowed is None else torch.from_numpy(allowed),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_sample():
+    """Makes a synthetic sample; see :func:`made_sample`."""
+    return made_sample
+
+
+@pytest.fixture(scope="session")
+def cache_of():
+    """Makes a cache of samples, their pictures named by number and with coarse marks if they are given."""
+
+    def make(samples, coarse=()):
+        cache = FeatureCache()
+        for number, sample in enumerate(samples):
+            marks = coarse[number] if coarse else CoarseMarks()
+            picture = TrainingPicture(f"p{number}", lambda: None, lambda: None, sample.tags.numpy(), marks)
+            cache.put(picture, sample)
+        return cache
+
+    return make

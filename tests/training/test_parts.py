@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -154,7 +156,7 @@ def test_pseudo_labels_leave_marks_alone_and_fill_only_sure_drawn_cells():
 
 
 def test_class_not_marked_in_a_well_marked_picture_has_to_be_much_surer():
-    taken = sample(classes=3, labelled=6)
+    taken = replace(sample(classes=3, labelled=6), tags=torch.tensor([True, True, False]))
     taken.labels[taken.labels == 2] = 0
 
     def fill(p):

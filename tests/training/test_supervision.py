@@ -342,12 +342,12 @@ def test_stop_while_new_marks_are_read_keeps_what_was_learned(blob_set, tiny, sw
     assert (labels == blob_set[2][6]).mean() > 0.9
 
 
-def test_cache_keeps_places_and_sorts_marked_first(blob_set):
-    cache = FeatureCache()
+def test_cache_keeps_places_and_sorts_marked_first(blob_set, make_sample):
+    cache, sample = FeatureCache(), make_sample(np.zeros(80, int), 3)
     pictures = blob_set[0].pictures
     for picture in (pictures[5], pictures[0], pictures[6]):
-        cache.put(picture, None)
-    cache.put(relabelled(pictures[6], blob_set[2][6]), None)
+        cache.put(picture, sample)
+    cache.put(relabelled(pictures[6], blob_set[2][6]), sample)
     assert cache.names == tuple(pictures[i].name for i in (5, 0, 6))
     assert [c.picture.name for c in cache.marked_first] == [pictures[i].name for i in (0, 6, 5)]
     assert cache.num_marked == 2 and cache.place(pictures[6].name) == 2 and cache.place("new") == 3

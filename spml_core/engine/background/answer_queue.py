@@ -17,9 +17,12 @@ from spml_core.engine.background.messages import (
     Predict,
     PredictAll,
 )
+from spml_core.engine.background.suggest_messages import RankPictures
 from spml_core.errors import SpmlError
 
-Question: TypeAlias = Predict | PredictAll | FindRegions | AskWhy | AskSeeds
+Background: TypeAlias = PredictAll | RankPictures
+"""Questions about all pictures."""
+Question: TypeAlias = Predict | FindRegions | AskWhy | AskSeeds | Background
 Steps: TypeAlias = Generator[object, None, None]
 """An answer on its way: messages to send, and None where something more urgent may come first."""
 
@@ -36,7 +39,8 @@ class AnswerQueue:
     """Answers questions from a connection, the newest of the user's first and the background's when there is none.
 
     An answer on its way is left alone for a newer question and gone on with afterwards. A new :class:`PredictAll`
-    takes the place of the old one. Whatever goes wrong becomes a :class:`Failed`.
+    takes the place of the old one, and so does a new :class:`RankPictures`, which comes after all predictions.
+    Whatever goes wrong becomes a :class:`Failed`.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ class AnswerQueue:
         self._connection = connection
         self._answer = answer
         self._jobs: list[_Job] = []
-        self._background: _Job | None = None
+        self._background: list[_Job] = []
 
     def run(self) -> None:
         """Answer until the other end is closed."""
@@ -61,7 +65,7 @@ class AnswerQueue:
 
     def _receive(self) -> None:
         """Take in all that has been said; wait for something if there is nothing to do."""
-        idle = not self._jobs and self._background is None
+        idle = not self._jobs and not self._background
         while self._connection.poll(None if idle else 0):
             self._take(self._connection.recv())
             idle = False
@@ -69,10 +73,12 @@ class AnswerQueue:
     def _take(self, message: Any) -> None:
         if isinstance(message, Cancel):
             self._drop(message.request)
-        elif isinstance(message, PredictAll):
-            if self._background is not None:
-                self._drop(self._background.question.request)
-            self._background = _Job(message, self._answer(message))
+        elif isinstance(message, Background):
+            for job in self._background:
+                if type(job.question) is type(message):
+                    self._drop(job.question.request)
+            self._background.append(_Job(message, self._answer(message)))
+            self._background.sort(key=lambda job: isinstance(job.question, RankPictures))
         elif isinstance(message, Predict | FindRegions | AskWhy | AskSeeds):
             self._jobs.append(_Job(message, self._answer(message)))
         else:
@@ -80,20 +86,19 @@ class AnswerQueue:
             self._connection.send(Failed(text, "Report this as a bug."))
 
     def _drop(self, request: int) -> None:
-        for job in [*self._jobs, self._background]:
-            if job is not None and job.question.request == request:
+        for job in [*self._jobs, *self._background]:
+            if job.question.request == request:
                 job.steps.close()
                 self._forget(job)
 
     def _forget(self, job: _Job) -> None:
         self._jobs = [other for other in self._jobs if other is not job]
-        if self._background is job:
-            self._background = None
+        self._background = [other for other in self._background if other is not job]
 
     def _step(self) -> None:
-        job = self._jobs[-1] if self._jobs else self._background
-        if job is None:
+        if not self._jobs and not self._background:
             return
+        job = self._jobs[-1] if self._jobs else self._background[0]
         message: object
         try:
             message = next(job.steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from spml_core.labeling.refinement import HierarchyBuilder, region_hierarchy
 from spml_core.segments import Hierarchy
 
 _BAND_BYTES = 2**25
+Value = TypeVar("Value", bound=np.generic)
 
 
 def remembering(cache: SizedCache[Hierarchy]) -> HierarchyBuilder:
@@ -29,6 +31,24 @@ def remembering(cache: SizedCache[Hierarchy]) -> HierarchyBuilder:
         return found
 
     return build
+
+
+def every_middle(values: NDArray[Value], shrink: int) -> NDArray[Value]:
+    """Of every ``shrink`` rows and columns of (H, W) values the one in the middle; of the last few the last.
+
+    Raises
+    ------
+    ConfigError
+        If ``shrink`` is below 1.
+    """
+    if shrink < 1:
+        raise ConfigError(f"A picture can't be shrunk {shrink} times.", "Use 1 or more.")
+    if shrink == 1:
+        return values
+    middles = (
+        np.minimum(np.arange(-(-side // shrink)) * shrink + shrink // 2, side - 1) for side in values.shape
+    )
+    return values[np.ix_(*middles)]
 
 
 def shrunk_rgb(pixels: Pixels, shrink: int) -> NDArray[np.uint8]:

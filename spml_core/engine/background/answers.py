@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from spml_core.devices import DEVICES, find_device
 from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.engine.background.answer_queue import Question, Steps, failure
-from spml_core.engine.background.answer_regions import remembering, shrunk_rgb
+from spml_core.engine.background.answer_regions import every_middle, remembering, shrunk_rgb
 from spml_core.engine.background.messages import (
     AskSeeds,
     AskWhy,
@@ -30,6 +30,8 @@ from spml_core.engine.background.messages import (
     SeedsAnswer,
     Stored,
 )
+from spml_core.engine.background.ranking_answers import Ranker
+from spml_core.engine.background.suggest_messages import RankPictures
 from spml_core.engine.predict_project import todays_codes
 from spml_core.engine.predictions import PictureSummary, PredictionStore
 from spml_core.engine.seeds import seed_map
@@ -65,6 +67,7 @@ class Answers:
         self._build = remembering(SizedCache[Hierarchy](_HIERARCHY_BYTES))
         self._segments = SizedCache[list[SegmentedWindow]](_SEGMENT_BYTES)
         self._predictions = SizedCache[ShrunkPrediction](_PREDICTION_BYTES)
+        self._ranker = Ranker()
 
     def answer(self, question: Question) -> Steps:
         """Begin the answer: messages, and None where something else may come first.
@@ -85,6 +88,8 @@ class Answers:
                 return self._ask_why(question)
             case AskSeeds():
                 return self._ask_seeds(question)
+            case RankPictures():
+                return self._ranker.rank(question, self._project)
 
     def _predict(self, question: Predict) -> Steps:
         project = self._project()
@@ -176,8 +181,10 @@ class Answers:
         yield None
         labels = seed_map(project, record, model, codes)
         painted = project.weak_labels(record) != len(project.classes)
-        middles = np.ix_(*(_middles(side, question.shrink) for side in labels.shape))
-        yield SeedsAnswer(question.request, record.id, question.shrink, labels[middles], painted[middles])
+        shrink = question.shrink
+        yield SeedsAnswer(
+            question.request, record.id, shrink, every_middle(labels, shrink), every_middle(painted, shrink)
+        )
 
     # What is remembered -----------------------------------------------------------------------------
 
@@ -235,11 +242,6 @@ def present_devices() -> tuple[str, ...]:
 def share_the_machine() -> None:
     """Use half the processors: the others train, and threads that wait for a busy one make everything slow."""
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
-
-
-def _middles(side: int, shrink: int) -> NDArray[np.intp]:
-    """Of every ``shrink`` rows or columns the one in the middle; of the last few the last."""
-    return np.minimum(np.arange(-(-side // shrink)) * shrink + shrink // 2, side - 1)
 
 
 def _record(project: Project, picture_id: int) -> PictureRecord:

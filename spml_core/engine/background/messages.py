@@ -1,4 +1,6 @@
-"""Messages between the window and its two child processes: one trains, one answers questions about pictures.
+"""Messages between the window and its child processes: one trains, one answers questions about pictures.
+
+Those of suggestions, which a third one makes, are in ``suggest_messages``.
 
 All are frozen and hold plain values and numpy arrays only, so they cross a pipe. This file imports no torch: the window
 starts without it.

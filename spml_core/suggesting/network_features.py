@@ -1,0 +1,65 @@
+"""Deep features for suggestions. The only file of this room that needs torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from spml_core.models import DEFAULT_BACKBONE, Backbone, rgb_tensor
+
+Floats = NDArray[np.float32]
+
+_SCALE = 2.0
+_INPUT_PIXELS = 2**20
+_STRIDE = 4
+_MIDDLE = slice(2, 6)  # of the default backbone: neither bare edges nor what the whole picture is about
+
+
+@torch.inference_mode()
+def network_features(backbone: Backbone, rgb: NDArray[np.uint8], name: str = DEFAULT_BACKBONE) -> Floats:
+    """Middle levels of a backbone on a picture enlarged twice (a large one: as far as 2^20 pixels allow).
+
+    Within one picture they tell more than the deepest ones, which are about the whole scene.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    rgb : ndarray, (H, W, 3) uint8
+    name : str
+        Of the backbone: others than the default one give all but their first level.
+
+    Returns
+    -------
+    ndarray, (ceil(H / 4), ceil(W / 4), C) float32
+    """
+    height, width = rgb.shape[:2]
+    scale = min(_SCALE, (_INPUT_PIXELS / (height * width)) ** 0.5)
+    size = tuple(max(32, 32 * round(side * scale / 32)) for side in (height, width))
+    device = next(backbone.parameters()).device
+    batch = F.interpolate(rgb_tensor(rgb).to(device), size=size, mode="bilinear", antialias=scale < 1)
+    levels = backbone(batch)
+    chosen = levels[_MIDDLE] if name == DEFAULT_BACKBONE else (levels[1:] or levels)
+    cells = (-(-height // _STRIDE), -(-width // _STRIDE))
+    grids = []
+    for level in chosen:
+        shrinks = level.shape[-2] > cells[0] or level.shape[-1] > cells[1]
+        resized = (
+            F.adaptive_avg_pool2d(level, cells)
+            if shrinks
+            else F.interpolate(level, size=cells, mode="bilinear", align_corners=False)
+        )
+        grids.append(resized[0])
+    grid: Floats = torch.cat(grids).permute(1, 2, 0).float().cpu().contiguous().numpy()
+    return grid
+
+
+def level_weights(backbone: Backbone, name: str = DEFAULT_BACKBONE) -> Floats:
+    """Weight of each channel of :func:`network_features`, (C,): every level weighs the same."""
+    channels = (
+        backbone.channels[_MIDDLE]
+        if name == DEFAULT_BACKBONE
+        else (backbone.channels[1:] or backbone.channels)
+    )
+    return np.concatenate([np.full(count, count**-0.5) for count in channels]).astype(np.float32)
