@@ -2,8 +2,8 @@
 
 python docs/make_click_screenshots.py [FOLDER]
 
-FOLDER is docs/screenshots if not given. A person who knows the photo (its mask is in the sample) presses Tab, then Enter
-where the suggestion is right and a number where it is not. No model is trained.
+FOLDER is docs/screenshots if not given. A person who knows the photo (its mask is in the sample) presses Tab, then
+Enter where the suggestion is right and a number where it is not. No model is trained.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ FEW, MANY = 6, 24
 def clicks(scratch: Path) -> tuple[Path | None, Callable[[Person], None]]:
     """From an unmarked photo to a reviewed one."""
     from sample_data import sample_path
-
     from spml_core.io.classes_json import read_classes
     from spml_core.project import Project
 
@@ -45,7 +44,7 @@ def clicks(scratch: Path) -> tuple[Path | None, Callable[[Person], None]]:
         person.go_to(PHOTO)
         person.wait(lambda: session.suggestion is not None, "the regions")
         person.key("q")
-        person.key("Tab")
+        person.point_at(FIRST[-1][1])
         person.shoot("clicks_begin", pointer=True)
         for key, place in FIRST:
             person.point_at(place)
@@ -61,9 +60,12 @@ def clicks(scratch: Path) -> tuple[Path | None, Callable[[Person], None]]:
         person.key("v")
         person.key("a")
         person.wait(session.is_reviewed, "the review")
+        wait_for_answer(person)
         labels = bench.predictions.full_labels()
         known = (truth != 255) & (labels < len(session.classes))
-        print(f"{len(session.marks()) - 1} answers: {(labels == truth)[known].mean():.1%} of the pixels are right")
+        print(
+            f"{len(session.marks()) - 1} answers: {(labels == truth)[known].mean():.1%} of the pixels are right"
+        )
         person.shoot("clicks_done")
 
     return path, tell

@@ -157,9 +157,9 @@ class Canvas(QObject):
         return True
 
     def _is_in_view(self, place: Place) -> bool:
-        """Whether a place (y, x) of the picture is on the screen, and not at its very edge."""
+        """Whether a place (y, x) of the picture is on the screen."""
         camera = self.viewer.scene.camera
-        reach = [side * 0.45 / camera.zoom for side in self.viewer.canvas.size]
+        reach = [side / 2 / camera.zoom for side in self.viewer.canvas.size]
         return all(
             abs(at - middle) < most for at, middle, most in zip(place, camera.center[1:], reach, strict=True)
         )

@@ -220,8 +220,14 @@ class Workbench(QObject):
             self.canvas.answer.accept({region})
 
     def _go_to_asked(self) -> None:
-        if not self.canvas.go_to_asked():
-            self._say("There is nothing to ask about this picture.")
+        if self.canvas.go_to_asked():
+            return
+        suggestion = self.session.suggestion
+        if suggestion is None or not suggestion.says_something:
+            self.session.set_tool(Tool.ANSWER)
+            self._say("Begin with what you like: point at a region and press the number of its class.")
+        else:
+            self._say("There is nothing left to ask about this picture.")
 
     def _notify(self, level: str, text: str) -> None:
         _SHOW[level](text)

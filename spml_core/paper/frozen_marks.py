@@ -23,8 +23,7 @@ from spml_core.training.training_set import TrainingPicture, TrainingSet
 
 def marked_part(training_set: TrainingSet) -> TrainingSet:
     """The set without pictures of which nothing is known: the published methods have marks on all of theirs."""
-    marked = tuple(p for p in training_set.pictures if p.labels is not None or p.coarse)
-    return replace(training_set, pictures=marked)
+    return replace(training_set, pictures=training_set.marked)
 
 
 def freeze_marks(stage: StageFolder, training_set: TrainingSet) -> Generator[Event, None, None]:

@@ -115,7 +115,7 @@ def _around_clicks(
         members = np.array([own])
         for parent in cuts:
             inside = parent == parent[own]
-            if not np.isin(sure.regions[sure.classes != click.class_index], np.flatnonzero(inside)).any():
+            if not inside[sure.regions[sure.classes != click.class_index]].any():
                 members = np.flatnonzero(inside & alike)
                 break
         members = np.union1d(members, [own])

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from spml_core.annotations.sufficiency import BACKGROUND
@@ -25,6 +26,11 @@ from spml_core.training.samples import PictureSample
 
 _SURE = 0.03  # share of a picture's cells that get the class they speak most for
 _OTHER = 0.6  # share that becomes background
+_STANDING_OUT = (
+    1.5  # weight of what sets a cell apart from the border, against what sets it apart from other pictures
+)
+_BORDER = 0.08  # of height and width: cells nearer to the picture's border than that
+_NEIGHBORS = 5  # border cells that a cell is compared with
 _FEW = 8  # cells with a label: a class that has fewer is known by its tags alone
 
 
@@ -63,7 +69,7 @@ def guess_from_tags(
         mine = wanted & sample.tags & (_counts([cached.guesses], num_classes) == 0)
         if mine.any():
             alone = _is_complete(sample) and not (sample.tags & ~wanted)[BACKGROUND + 1 :].any()
-            guesses = _under(cached, _sure_cells(sample, classifier, mine, alone), num_classes)
+            guesses = _under(cached, _sure_cells(sample, classifier, mine, alone, mean, scale), num_classes)
             cache.set(cache.place(cached.picture.name), replace(cached, guesses=guesses))
 
 
@@ -117,15 +123,54 @@ def _scale(pictures: Sequence[CachedPicture]) -> tuple[Tensor, Tensor]:
     return rows.mean(0), rows.std(0, correction=0).clamp_min(1e-4)
 
 
-def _sure_cells(sample: PictureSample, classifier: TagClassifier, mine: Tensor, alone: bool) -> Tensor:
+def standing_out(sample: PictureSample, mean: Tensor, scale: Tensor) -> Tensor:
+    """How unlike the picture's border each cell is, (n,): 1 less the mean cosine to the most similar border cells.
+
+    A class that lives in one kind of scene can't be told from the scene by tags. But scenes reach to the picture's
+    border, things mostly don't.
+
+    Parameters
+    ----------
+    sample : PictureSample
+    mean, scale : Tensor, (C,)
+        Of the features.
+    """
+    rows, columns = sample.positions.T
+    height, width = sample.grid
+    inwards = torch.minimum(
+        torch.minimum(rows, height - 1 - rows) / height, torch.minimum(columns, width - 1 - columns) / width
+    )
+    border = ((inwards < _BORDER) & sample.drawn).nonzero()[:, 0]
+    if len(border) <= _NEIGHBORS:
+        return torch.zeros(len(sample))
+    unit = F.normalize((sample.features.float() - mean) / scale, dim=1)
+    similar = unit @ unit[border].T
+    similar[border, torch.arange(len(border))] = -1.0  # not to itself
+    return 1 - similar.topk(_NEIGHBORS, dim=1).values.mean(1)
+
+
+def _standardised(scores: Tensor, drawn: Tensor) -> Tensor:
+    """Scores (n, c) with mean 0 and deviation 1 over the fairly drawn cells."""
+    fair = scores[drawn]
+    return (scores - fair.mean(0)) / fair.std(0, correction=0).clamp_min(1e-6)
+
+
+def _sure_cells(
+    sample: PictureSample,
+    classifier: TagClassifier,
+    mine: Tensor,
+    alone: bool,
+    mean: Tensor,
+    scale: Tensor,
+) -> Tensor:
     """Guesses (n,) of the classes ``mine``, K elsewhere; background too if they are ``alone`` in the picture."""
     unlabeled = len(mine)
     classes = mine.nonzero()[:, 0]
-    scores = sample.features.float() @ classifier.weight[classes - 1].T
+    scores = _standardised(sample.features.float() @ classifier.weight[classes - 1].T, sample.drawn)
+    scores += _STANDING_OUT * _standardised(standing_out(sample, mean, scale)[:, None], sample.drawn)
     smooth = torch.from_numpy(vote_among_samples(sample, scores.numpy()))
+    smooth = _standardised(smooth, sample.drawn)
     fair = smooth[sample.drawn]
-    center, spread = fair.mean(0), fair.std(0, correction=0).clamp_min(1e-6)
-    smooth, fair = (smooth - center) / spread, (fair - center) / spread
     guesses = torch.full_like(sample.labels, unlabeled)
     if alone:
         guesses[smooth.amax(1) <= torch.quantile(fair.amax(1), _OTHER)] = BACKGROUND

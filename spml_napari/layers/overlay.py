@@ -216,9 +216,9 @@ def suggestion_values(suggestion: ShownSuggestion, num_classes: int, contour: in
 @lru_cache(maxsize=2)
 def _stripes(height: int, width: int) -> NDArray[np.bool_]:
     """Thin diagonal lines, True on them."""
-    period = max(4, round(max(height, width) / _STRIPES))
+    period = max(5, round(1.5 * max(height, width) / _STRIPES))
     rows, columns = np.ogrid[:height, :width]
-    return np.asarray((rows + columns) % period < max(1, period // 4))
+    return np.asarray((rows + columns) % period < max(1, period // 5))
 
 
 def seed_values(seeds: ShownSeeds, num_classes: int, contour: int) -> NDArray[np.uint8]:

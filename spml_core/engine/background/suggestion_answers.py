@@ -92,7 +92,7 @@ class SuggestionAnswers:
             raise ProjectError(f"The project has no picture with the number {number}.", "Choose another one.")
         self._send(question, suggester, record, wait=False)
         needs = _needs(suggester.project, record)
-        if needs == self._prepared or not self._is_wanted(question):
+        if needs is None or needs == self._prepared or not self._is_wanted(question):
             return
         # What is wrong with another picture is said when that is opened: its marks just don't count here.
         with contextlib.suppress(SpmlError):
@@ -141,7 +141,9 @@ class SuggestionAnswers:
 
 
 def _needs(project: Project, record: PictureRecord) -> Hashable:
-    """Differs whenever another suggestion of the picture may need something that isn't computed yet."""
+    """Differs whenever another suggestion of the picture may need something that isn't ready; None for nothing."""
     run = project.current_run()
-    model = None if run is None else (run.id, run.state)
-    return record, project.marked_pictures(), model, project.classes
+    others = tuple(other for other in project.marked_pictures() if other.id != record.id)
+    if run is None and not others:
+        return None
+    return record, others, None if run is None else (run.id, run.state), project.classes
