@@ -94,6 +94,7 @@ class RankingControl(QObject):
         self.cancel()
         self.best = ()
         self.changed.emit()
+        self._ask_soon()
 
     def _ask_soon(self) -> None:
         project = self.session.project

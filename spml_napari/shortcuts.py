@@ -228,7 +228,8 @@ class Shortcuts(QObject):
             return False
         if isinstance(widget, _TEXT_FIELDS) or (isinstance(widget, QComboBox) and widget.isEditable()):
             return False
-        if name in _ON_CANVAS and _is_in_dock(widget):
+        # What a button there doesn't want is passed on to the window: it is the focus that tells.
+        if name in _ON_CANVAS and (_is_in_dock(widget) or _is_in_dock(self._window.focusWidget())):
             return False
         # Lists, sliders and buttons keep the keys by which they are worked, so that all of the window can be.
         return not (name in (*_ARROWS, "Space") and _needs_arrows_and_space(widget))
@@ -285,8 +286,8 @@ def key_name(event: QKeyEvent) -> str:
     return name
 
 
-def _is_in_dock(widget: QWidget) -> bool:
-    at: QWidget | None = widget
+def _is_in_dock(widget: QWidget | None) -> bool:
+    at = widget
     while at is not None and not isinstance(at, QDockWidget):
         at = at.parentWidget()
     return at is not None

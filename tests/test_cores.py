@@ -16,3 +16,10 @@ def test_the_command_line_shares_cores_unless_told_otherwise(monkeypatch, said, 
         [sys.executable, "-c", LOOK.format(do=DO)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split()[-1] == found
+
+
+def test_numpy_multiplies_in_one_thread_in_child_processes(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    look = LOOK.format(do=DO).replace("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "1"

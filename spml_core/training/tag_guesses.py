@@ -74,7 +74,7 @@ def guess_from_tags(
 
 
 def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
-    """Let the pseudo labels of classes that have hardly any labels be their guesses.
+    """Let the pseudo labels of classes that only tags tell of, and of background, be their guesses.
 
     A model that goes on learning has understood the tags better than the first guesses did.
 
@@ -85,7 +85,10 @@ def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
         Classes that the model which gave the pseudo labels has learned.
     """
     classes = len(learned)
-    scarce = learned.cpu() & (_counts([cached.sample.guesses for cached in cache.in_order], classes) < _FEW)
+    scarce = _counts([cached.sample.guesses for cached in cache.in_order], classes) < _FEW
+    tagged = _tagged(cache, classes)
+    tagged[BACKGROUND] = True  # no tag names it, and it is around whatever one names
+    scarce &= learned.cpu() & tagged
     for place, cached in enumerate(list(cache.in_order)):
         given, first = cached.taught.labels, cached.sample.guesses
         recalled = (first == classes) & (given < classes) & scarce[given.clamp_max(classes - 1)]
@@ -94,12 +97,18 @@ def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
 
 def known_by_tags(cache: FeatureCache, num_classes: int) -> Tensor:
     """Classes (K,) bool that are tagged somewhere but hardly labelled or guessed anywhere."""
+    tagged = _tagged(cache, num_classes)
+    tagged[BACKGROUND] = False
+    return tagged & (_counts([cached.guesses for cached in cache.in_order], num_classes) < _FEW)
+
+
+def _tagged(cache: FeatureCache, num_classes: int) -> Tensor:
+    """Classes (K,) bool that some picture is known to hold."""
     tagged = torch.zeros(num_classes, dtype=torch.bool)
     for cached in cache.in_order:
         if _is_seen(cached.sample):
             tagged |= cached.sample.tags
-    tagged[BACKGROUND] = False
-    return tagged & (_counts([cached.guesses for cached in cache.in_order], num_classes) < _FEW)
+    return tagged
 
 
 def _counts(labels: Sequence[Tensor], num_classes: int) -> Tensor:

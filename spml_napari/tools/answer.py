@@ -15,7 +15,7 @@ from spml_napari.view_state import ShownSuggestion
 
 WAITING = "The picture is being looked at; its regions can be answered in a moment."
 _NOTHING_SUGGESTED = "Nothing is suggested here yet: press the number of its class."
-_MARKED_ALREADY = "This is marked already. A number gives it another class."
+_ACCEPTED_ALREADY = "This is accepted already. A number gives it another class."
 
 
 class AnswerTool(PictureTool):
@@ -122,11 +122,10 @@ class AnswerTool(PictureTool):
         if (codes == UNTOUCHED).all():
             self.surface.say(_NOTHING_SUGGESTED)
             return False
-        marked = self.surface.marks.raster.values[window.slices]
-        if (marked == codes + np.uint8(1))[codes != UNTOUCHED].all():
-            self.surface.say(_MARKED_ALREADY)
-            return False
         patch = Patch(*suggestion.regions.full(codes, window, self.picture), accepted="class")
+        if patch in self.session.marks().values():
+            self.surface.say(_ACCEPTED_ALREADY)
+            return False
         return self.session.add_marks([patch], f"Accept {self._names(codes)}")
 
     def give(self, class_index: int) -> bool:

@@ -202,8 +202,14 @@ def test_a_cancelled_question_is_given_up(project, slow):
 
 
 def test_what_is_ready_is_told_first_and_the_rest_once(project, slow):
-    record, other = project.picture("p0"), project.picture("p1")
+    record, other, third = project.pictures
     slow.gate.set()
+    slow.line.send(Suggest(0, record.id))
+    assert slow.line.hear().request == 0
+    slow.line.hear_no_more()
+    assert slow.prepared == 0, "there is nothing else to know"
+    project.add_marks({third.id: [Point(1, 5, 5)]}, "elsewhere")
+    slow.calls.clear()
     slow.line.send(Suggest(1, record.id))
     assert [slow.line.hear().request for _ in range(2)] == [1, 1]
     slow.line.send(Suggest(2, record.id))

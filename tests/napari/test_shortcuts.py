@@ -230,3 +230,30 @@ def test_key_bar_shows_the_keys_of_the_tool_and_what_was_saved(session, qtbot):
     assert bar.minimumSizeHint().width() < 200
     assert len(bar.strip.shown()) < len(hints(Tool.WHY))
     assert "Undo, redo" in bar.strip.toolTip(), "what has no room is in the tooltip"
+
+
+def test_tab_and_enter_answer_on_the_canvas_and_move_in_docks(session, window, done, qtbot):
+    actions = {"enter": lambda: done.append("enter"), "next_region": lambda: done.append("next")}
+    given = []
+    shortcuts = Shortcuts(session, window, actions, lambda index: given.append(index) or index == 2)
+    dock = QDockWidget(window)
+    button = QPushButton()
+    dock.setWidget(button)
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    window.area.setFocus()
+    for key in (Qt.Key.Key_Tab, Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        press(window, key)
+    assert done == ["next", "enter", "enter"]
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_Tab):
+        button.setFocus()
+        press(window, key, widget=button)
+    assert len(done) == 3
+    press(window, Qt.Key.Key_2)
+    press(window, Qt.Key.Key_3)
+    assert given == [1, 2] and session.class_index == 1, "who gives a region a class keeps the current one"
+    assert session.overlay.suggested
+    press(window, Qt.Key.Key_Y)
+    assert not session.overlay.suggested
+    press(window, Qt.Key.Key_Q)
+    assert session.tool is Tool.ANSWER
+    shortcuts.detach()
