@@ -74,9 +74,10 @@ def guess_from_tags(
 
 
 def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
-    """Let the pseudo labels of classes that only tags tell of, and of background, be their guesses.
+    """Let the pseudo labels of classes that only tags tell of, and of background beside them, be their guesses.
 
-    A model that goes on learning has understood the tags better than the first guesses did.
+    A model that goes on learning has understood the tags better than the first guesses did. A class whose last mark is
+    gone isn't recalled, or it would never be forgotten.
 
     Parameters
     ----------
@@ -85,10 +86,12 @@ def recall_guesses(cache: FeatureCache, learned: Tensor) -> None:
         Classes that the model which gave the pseudo labels has learned.
     """
     classes = len(learned)
-    scarce = _counts([cached.sample.guesses for cached in cache.in_order], classes) < _FEW
-    tagged = _tagged(cache, classes)
-    tagged[BACKGROUND] = True  # no tag names it, and it is around whatever one names
-    scarce &= learned.cpu() & tagged
+    few = _counts([cached.sample.guesses for cached in cache.in_order], classes) < _FEW
+    scarce = few & _tagged(cache, classes)
+    scarce[BACKGROUND] = (
+        few[BACKGROUND] & scarce[BACKGROUND + 1 :].any()
+    )  # no tag names it: it is around what one names
+    scarce &= learned.cpu()
     for place, cached in enumerate(list(cache.in_order)):
         given, first = cached.taught.labels, cached.sample.guesses
         recalled = (first == classes) & (given < classes) & scarce[given.clamp_max(classes - 1)]

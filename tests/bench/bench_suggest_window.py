@@ -65,14 +65,15 @@ def strokes(count: int) -> list[list[tuple[float, float]]]:
 
 
 def answers(desktop: Desktop, since: float) -> np.ndarray:
-    """Milliseconds from the end of each stroke to the first frame with its suggestion."""
-    suggested, frames = desktop.moments("suggestion"), desktop.moments("frame")
+    """Milliseconds from the end of each stroke to its mark on the disk, its suggestion, and the first frame with it."""
+    saved, suggested, frames = (desktop.moments(kind) for kind in ("saved", "suggestion", "frame"))
     waits = []
     for released in desktop.moments("release"):
         if released > since:
-            shown = first_after(frames, first_after(suggested, released))
-            waits.append((shown - released) * 1000)
-    return np.array([wait for wait in waits if np.isfinite(wait)])
+            found = first_after(suggested, released)
+            moments = np.array([first_after(saved, released), found, first_after(frames, found)])
+            waits.append((moments - released) * 1000)
+    return np.array([wait for wait in waits if np.isfinite(wait).all()])
 
 
 def draw(window: ProjectWindow, count: int) -> np.ndarray:
@@ -92,8 +93,12 @@ def draw(window: ProjectWindow, count: int) -> np.ndarray:
 
 
 def tell_waits(what: str, waits: np.ndarray, targets: tuple[float | None, float | None]) -> None:
-    tell(f"{what}, median", float(np.median(waits)), targets[0])
-    tell(f"{what}, 95 %", float(np.percentile(waits, 95)), targets[1])
+    tell(f"{what}, median", float(np.median(waits[:, 2])), targets[0])
+    tell(f"{what}, 95 %", float(np.percentile(waits[:, 2], 95)), targets[1])
+    saved, suggested = np.median(waits[:, 0]), np.median(waits[:, 1])
+    print(
+        f"   of it: mark on the disk after {saved:.0f} ms, suggestion in the window after {suggested:.0f} ms (medians)"
+    )
 
 
 def open_new_pictures(window: ProjectWindow, known: Path, side: int) -> None:

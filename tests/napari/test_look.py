@@ -38,6 +38,7 @@ def light_answers(monkeypatch, request):
     """Answering processes that need no model."""
     monkeypatch.syspath_prepend(str(request.path.parent))
     monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
+    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
 
 
 @pytest.fixture

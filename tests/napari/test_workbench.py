@@ -138,6 +138,7 @@ def test_predictions_reach_the_canvas_and_the_inspect_dock(viewer, opened, qtbot
     from answers import make_run
 
     inspect = opened.dock("inspect")
+    opened.session.view(suggested=False)
     make_run(opened.session.project)
     opened.session.runs_changed.emit()
     qtbot.waitUntil(lambda: opened.session.prediction is not None, timeout=LONG)
@@ -151,6 +152,43 @@ def test_predictions_reach_the_canvas_and_the_inspect_dock(viewer, opened, qtbot
     opened.session.set_tool(Tool.WHY)
     opened.canvas.on_why(5.0, 6.0)
     qtbot.waitUntil(lambda: inspect.reasons.count() == 1, timeout=LONG)
+
+
+def test_suggestions_come_to_the_canvas_and_are_answered_by_keys(opened, qtbot):
+    session, inspect = opened.session, opened.dock("inspect")
+    qtbot.waitUntil(lambda: session.suggestion is not None, timeout=LONG)
+    assert opened.canvas.overlay.labels.visible and opened.canvas.asked.layer.visible
+    opened.canvas.cursor_moved.emit(10.0, 60.0)
+    assert "Suggested: leaf" in inspect.bars.text()
+    before, actions = set(session.marks()), opened.actions()
+    actions["next_region"]()
+    assert session.tool is Tool.ANSWER and opened.canvas.answer.region == 1
+    actions["enter"]()
+    (mark,) = [mark for number, mark in session.marks().items() if number not in before]
+    assert mark == Patch(0, 32, np.ones((48, 32), np.uint8), accepted="class")
+    qtbot.waitUntil(lambda: not opened.suggestions.is_waiting, timeout=LONG)
+    assert opened._give_class(2) and len(session.marks()) == len(before) + 2
+    session.set_tool(Tool.SCRIBBLE)
+    assert not opened._give_class(2), "then a number chooses a class"
+    # Whoever waits for Enter gets it when marks have changed, and accepts when they haven't.
+    opened.suggestions.set_live("enter")
+    session.undo()
+    shown = session.suggestion
+    actions["enter"]()
+    qtbot.waitUntil(lambda: session.suggestion is not shown, timeout=LONG)
+    opened.suggestions.set_live("off")
+    assert session.suggestion is None and not opened.canvas.asked.layer.visible
+    actions["next_region"]()
+    actions["enter"]()
+
+
+def test_training_shows_its_previews_and_the_next_mark_its_suggestion(opened, qtbot):
+    session = opened.session
+    qtbot.waitUntil(lambda: session.seen_suggestion is not None, timeout=LONG)
+    opened.training.state_changed.emit("preparing")
+    assert session.seen_suggestion is None
+    session.add_marks([Point(1, 3, 3)], "point")
+    assert session.seen_suggestion is not None
 
 
 def test_seeds_come_to_the_canvas_and_the_pick_tool_makes_them_marks(opened, qtbot):

@@ -1,10 +1,13 @@
 """Runs on coarse marks that are broken off and resumed, or whose marks change meanwhile."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from coarse_scenes import (
     NAMES,
+    K,
     changed_marks,
     losses,
     picture_of,
@@ -114,3 +117,17 @@ def test_new_marks_are_followed_after_a_resume_as_without_a_break(tiny, tmp_path
     rest += train(start, tiny.changed(steps=6), tmp_path, resume=True, supervision=watching)
     assert any(isinstance(e, StageProgress) and e.stage == "marks" for e in rest)
     assert losses(seen) + losses(rest) == losses(unbroken)
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_class_whose_marks_are_all_replaced_is_forgotten_everywhere(tiny, gone):
+    """Also on pictures without marks, whose pseudo labels still name it."""
+    marked = [picture_of(n, "clicks") for n in range(3)]
+    unmarked = dataclasses.replace(picture_of(5, "clicks"), labels=None, tags=np.zeros(K, bool))
+    renamed = np.arange(256, dtype=np.uint8)
+    renamed[gone] = 2
+    tags = np.arange(K) != gone
+    now = [dataclasses.replace(p, labels=lambda p=p: renamed[p.labels()], tags=tags) for p in marked]
+    _, model = follow(TrainingSet((*marked, unmarked), NAMES), tiny, now)
+    labels, _ = label_picture(model, ArrayPixels(unmarked.rgb()))
+    assert not (labels == gone).any() and (labels == 2).any()

@@ -209,3 +209,25 @@ def test_recalled_guesses_are_the_pseudo_labels_of_classes_without_labels(cache_
         ):
             # 0 and 1 have labels of their own, 3 is unknown to the model.
             assert guess == (first if first != K else (2 if given == 2 else K))
+
+
+def test_a_class_whose_last_mark_is_gone_is_not_recalled(cache_of, make_sample):
+    """What it was taken for stays in the pseudo labels of other pictures, and mustn't teach again."""
+    truth = truth_of(1)
+    labels = np.where(truth == 1, 2, 3)
+    painted = make_sample(truth, K, labels=labels, tags=[False, False, True, True])
+    unmarked = make_sample(truth, K, seed=1, tags=[False] * K)
+    cache = cache_of([painted, unmarked])
+    cache.set(1, cache.in_order[1].with_labels(torch.from_numpy(truth)))
+    recall_guesses(cache, torch.ones(K, dtype=torch.bool))
+    np.testing.assert_array_equal(cache.in_order[0].guesses, labels)
+    assert (cache.in_order[1].guesses == K).all(), "neither background nor class 1"
+
+
+def test_the_background_is_recalled_with_the_classes_that_tags_tell_of(cache_of, pictures):
+    cache = cache_of([sample for sample, _ in pictures])
+    for place, (cached, (_, truth)) in enumerate(zip(list(cache.in_order), pictures, strict=True)):
+        cache.set(place, cached.with_labels(torch.from_numpy(truth)))
+    recall_guesses(cache, torch.ones(K, dtype=torch.bool))
+    for guesses, (_, truth) in zip(guesses_of(cache), pictures, strict=True):
+        np.testing.assert_array_equal(guesses, truth)

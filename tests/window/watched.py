@@ -118,7 +118,7 @@ def watch(arrangement: Arrangement) -> None:
     training.state_changed.connect(lambda state: say("training", state))
     training.state_changed.connect(lambda _: say("process", training._child.pid if training._child else ""))
     training.stepped.connect(lambda event: say("step", event.step))
-    answers.ready.connect(lambda: say("answers", answers._answers.pid))
+    answers.ready.connect(lambda: say("answers", answers.line._answers.pid))
     say_where(bench.docks["training"])
 
 
