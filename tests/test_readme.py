@@ -53,7 +53,7 @@ def test_every_command_of_the_readme_exists():
     from spml_core.cli.main import app
 
     known = {command.name for command in app.registered_commands}
-    used = set(re.findall(r"^spml (\w+)|`spml (\w+)`", README, re.MULTILINE))
+    used = set(re.findall(r"^spml ([\w-]+)|`spml ([\w-]+)", README, re.MULTILINE))
     assert {first or second for first, second in used} == known
     for path in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         if not path.endswith(".png"):

@@ -148,8 +148,11 @@ def check_training_set(training_set: TrainingSet) -> list[str]:
     if lacking:
         raise TrainingError(lacking, remedy)
     known = known_classes(seen, coarse)
+    tagged = {index for marks in coarse for index in marks.tags}
     told = [
-        f"The class {name!r} is marked nowhere, so it will never be predicted."
+        f"No complete list of tags leaves out {name!r}, so tags hardly tell where it is: mark it once or twice."
+        if index in tagged
+        else f"The class {name!r} is marked nowhere, so it will never be predicted."
         for index, name in enumerate(names)
         if index not in known
     ]

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from spml_napari.suggestion_control import SuggestionControl
 
 _LIVE = (
-    (Live.ON, "After each mark", "The picture is segmented anew whenever you mark something"),
+    (Live.ON, "At once", "The picture is segmented anew whenever you mark something"),
     (Live.ENTER, "On Enter", "The picture is segmented anew when you press Enter"),
     (Live.OFF, "Off", "Marks aren't answered; only training makes segmentations"),
 )
 _QUALITY = (
-    (Quality.PIXELS, "Fine regions", "Along the finest borders in the picture"),
+    (Quality.PIXELS, "Fine borders", "Along the finest borders in the picture"),
     (Quality.REGIONS, "Regions", "One class for each region that can be clicked on"),
     (
         Quality.CRF,

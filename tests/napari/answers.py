@@ -24,6 +24,8 @@ from spml_core.engine.background.messages import (
 )
 from spml_core.engine.background.suggest_messages import Suggest, Suggested
 from spml_core.engine.predictions import PictureSummary, PredictionStore
+from spml_napari.tools.region_map import RegionMap
+from spml_napari.view_state import ShownSuggestion
 
 
 class FakeAnswers(QObject):
@@ -99,6 +101,15 @@ def suggested(question, size, label=1, next_region=1):
         regions if question.regions else None,
         next_region,
     )
+
+
+def shown(picture_id, label=1, shrink=1, size=(48, 64)):
+    """A suggestion: one class all over, the left half unsure, the right half to be answered next."""
+    regions = np.zeros(size, np.int32)
+    regions[:, size[1] // 2 :] = 1
+    uncertainty = np.where(regions == 0, 200, 20).astype(np.uint8)
+    labels = np.full(size, label, np.uint8)
+    return ShownSuggestion(picture_id, labels, uncertainty, RegionMap(regions, shrink), 1, label < 3)
 
 
 # In a process of its own ------------------------------------------------------------------------------

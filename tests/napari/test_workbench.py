@@ -12,7 +12,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest
 from npe2.manifest.utils import import_python_name
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSettings, Qt
 
 import spml_napari
 from spml_core.annotations import Patch, Point, Scribble
@@ -154,12 +154,13 @@ def test_predictions_reach_the_canvas_and_the_inspect_dock(viewer, opened, qtbot
     qtbot.waitUntil(lambda: inspect.reasons.count() == 1, timeout=LONG)
 
 
-def test_suggestions_come_to_the_canvas_and_are_answered_by_keys(opened, qtbot):
+def test_suggestions_come_to_the_canvas_and_are_answered_by_keys(opened, tmp_path, qtbot):
+    opened.suggestions._memory = QSettings(str(tmp_path / "memory.ini"), QSettings.Format.IniFormat)
     session, inspect = opened.session, opened.dock("inspect")
     qtbot.waitUntil(lambda: session.suggestion is not None, timeout=LONG)
     assert opened.canvas.overlay.labels.visible and opened.canvas.asked.layer.visible
     opened.canvas.cursor_moved.emit(10.0, 60.0)
-    assert "Suggested: leaf" in inspect.bars.text()
+    assert "Suggested: leaf" in inspect.bars._words.text()
     before, actions = set(session.marks()), opened.actions()
     actions["next_region"]()
     assert session.tool is Tool.ANSWER and opened.canvas.answer.region == 1
@@ -167,6 +168,8 @@ def test_suggestions_come_to_the_canvas_and_are_answered_by_keys(opened, qtbot):
     (mark,) = [mark for number, mark in session.marks().items() if number not in before]
     assert mark == Patch(0, 32, np.ones((48, 32), np.uint8), accepted="class")
     qtbot.waitUntil(lambda: not opened.suggestions.is_waiting, timeout=LONG)
+    assert not opened._give_class(2), "what was chosen by key is answered"
+    actions["next_region"]()
     assert opened._give_class(2) and len(session.marks()) == len(before) + 2
     session.set_tool(Tool.SCRIBBLE)
     assert not opened._give_class(2), "then a number chooses a class"

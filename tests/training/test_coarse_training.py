@@ -75,6 +75,13 @@ def test_tags_alone_and_boxes_alone_are_enough():
     ]
 
 
+def test_a_class_that_all_complete_tags_hold_is_told():
+    mixed = TrainingSet((picture_of(0, "clicks", (1,)), picture_of(1, "tags", (2,))), NAMES)
+    assert check_training_set(mixed) == [
+        "No complete list of tags leaves out 'green', so tags hardly tell where it is: mark it once or twice."
+    ]
+
+
 def test_tags_that_tell_nothing_apart_are_not_enough():
     same = TrainingSet(tuple(picture_of(n, "tags", (1, 2)) for n in range(3)), NAMES)
     with pytest.raises(TrainingError, match="only tags of “red”, “green”"):
