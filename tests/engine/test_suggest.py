@@ -40,7 +40,7 @@ actions = st.lists(st.one_of(st.tuples(st.just("add"), marks), st.just(("undo", 
 
 
 @given(actions)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_step_by_step_is_the_same_as_from_scratch(project, suggester, actions):
     record = suggester.show("p0")
     active = []

@@ -349,7 +349,7 @@ def test_training_without_marks(opened):
     while session.project.mark_counts() != (0, 0, 0) and any(session.project.mark_counts()):
         session.undo()
     opened.training.toggle()
-    assert told(opened, "error", "No picture is marked")
+    assert told(opened, "error", "nothing is marked")
     assert not opened.training.is_training
     session.add_marks([Scribble(0, ((1, 1), (5, 5)), 3)], "one class")
     opened.training.toggle()
