@@ -353,7 +353,7 @@ def test_training_without_marks(opened):
     assert not opened.training.is_training
     session.add_marks([Scribble(0, ((1, 1), (5, 5)), 3)], "one class")
     opened.training.toggle()
-    assert told(opened, "error", "'background'")
+    assert told(opened, "error", "only “background” is marked")
     assert session.project.runs() == ()
 
 
