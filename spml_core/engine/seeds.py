@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.annotations import Box, CoarseMarks, KeyPoint
+from spml_core.engine.background.answer_regions import every_middle
 from spml_core.generators import run_to_end
 from spml_core.labeling.picture_prediction import shrunk_prediction
 from spml_core.labeling.trained_model import TrainedModel
@@ -53,7 +54,7 @@ def seed_map(
     if not coarse:
         return painted
     step = max(1, math.ceil(math.sqrt(painted.size / _MOST_PIXELS)))
-    small = painted[step // 2 :: step, step // 2 :: step] if step > 1 else painted
+    small = every_middle(painted, step)
     activation = np.zeros((count - 1, *small.shape), np.float32)
     if model is None or codes is None:
         coarse = replace(coarse, tags=(), complete=False)
@@ -63,12 +64,7 @@ def seed_map(
         found = run_to_end(shrunk_prediction(model, pixels, shrink, codes, count))
         activation = found.probabilities[1:].astype(np.float32) / 255
     seeds = combine_seeds(small, _scaled(coarse, step), activation, count)
-    if step > 1:
-        seeds = seeds.repeat(step, axis=0).repeat(step, axis=1)
-        seeds = np.pad(
-            seeds, [(0, max(0, n - m)) for n, m in zip(painted.shape, seeds.shape, strict=True)], "edge"
-        )
-        seeds = seeds[: painted.shape[0], : painted.shape[1]]
+    seeds = seeds.repeat(step, axis=0).repeat(step, axis=1)[: painted.shape[0], : painted.shape[1]]
     return np.where(painted == count, seeds, painted)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from spml_core.engine.background.answer_queue import AnswerQueue, failure
+from spml_core.engine.background.answer_queue import AnswerQueue
 from spml_core.engine.background.messages import Ready
+from spml_core.engine.background.serving import serve
 
 _NICENESS = 5
 
@@ -28,19 +29,16 @@ def serve_answers(connection: Connection, project_path: str) -> None:
     project_path : str
         The project's folder.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(max(0, _NICENESS - os.nice(0)))
-    with contextlib.suppress(OSError):  # the window may have gone while torch was loaded
-        try:
-            from spml_core.engine.background.answers import Answers, present_devices, share_the_machine
 
-            share_the_machine()
-            answers = Answers(Path(project_path))
-            connection.send(Ready(present_devices()))
-        except Exception as error:
-            connection.send(failure(error))
-            return
-        AnswerQueue(connection, answers.answer).run()
+    def prepare() -> Callable[[], object]:
+        from spml_core.engine.background.answers import Answers, present_devices, share_the_machine
+
+        share_the_machine()
+        answers = Answers(Path(project_path))
+        connection.send(Ready(present_devices()))
+        return AnswerQueue(connection, answers.answer).run
+
+    serve(connection, prepare)

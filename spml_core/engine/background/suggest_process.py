@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from spml_core.engine.background.answer_queue import failure
+from spml_core.engine.background.serving import serve
 
 
 def serve_suggestions(connection: Connection, project_path: str) -> None:
@@ -24,14 +23,10 @@ def serve_suggestions(connection: Connection, project_path: str) -> None:
     project_path : str
         The project's folder.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError):  # the window may have gone while torch was loaded
-        try:
-            from spml_core.engine.background.suggestion_answers import SuggestionAnswers
 
-            answers = SuggestionAnswers(connection, Path(project_path))
-        except Exception as error:
-            connection.send(failure(error))
-            return
-        answers.run()
+    def prepare() -> Callable[[], object]:
+        from spml_core.engine.background.suggestion_answers import SuggestionAnswers
+
+        return SuggestionAnswers(connection, Path(project_path)).run
+
+    serve(connection, prepare)
