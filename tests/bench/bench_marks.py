@@ -8,14 +8,13 @@ Drives the installed command through TOOLS/accept.py, once for masks and once fo
 Prints a JSON line a run and at the end a table.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from black_box import scratch, table
+from black_box import arguments, scratch, table
 
 
 def flattened(dataset: Path, every: int, folder: Path) -> Path:
@@ -33,17 +32,12 @@ def flattened(dataset: Path, every: int, folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--tools", type=Path, required=True)
+    parser = arguments()
     parser.add_argument("--train", type=int, default=30)
     parser.add_argument("--test", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--max-seconds", type=int, default=180)
-    parser.add_argument("--preset", default="quick")
     parser.add_argument("--kinds", default="scribbles,boxes,points,tags", help="separated by commas")
     parser.add_argument("--every", type=int, metavar="N", help="take every Nth frame of a set of sequences")
-    parser.add_argument("--spml", default="spml", help="the command to drive")
     options = parser.parse_args()
     rows = []
     with scratch() as folder:

@@ -7,25 +7,18 @@ Both projects hold the same pictures; in the first, those that are tagged in the
 the set is the test. Prints a JSON line a run and at the end a table with the means.
 """
 
-import argparse
 import json
 import statistics
-from pathlib import Path
 
-from black_box import Bench, scratch, shuffled_names, table
+from black_box import Bench, arguments, scratch, shuffled_names, table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--tools", type=Path, required=True)
+    parser = arguments()
     parser.add_argument("--scribbled", type=int, default=10)
     parser.add_argument("--tagged", type=int, default=60)
     parser.add_argument("--test", type=int, help="at most so many; all that are left unless given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--max-seconds", type=int, default=180)
-    parser.add_argument("--preset", default="quick")
-    parser.add_argument("--spml", default="spml", help="the command to drive")
     options = parser.parse_args()
     bench = Bench(options.dataset, options.tools, options.spml, options.preset, options.max_seconds)
     rows = []

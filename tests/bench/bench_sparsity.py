@@ -7,13 +7,12 @@ The scribbles of make_weak.py are shortened to shares of their length (0: a dot 
 line a run, then a table and a chart; with matplotlib and ``--chart`` that is also written as a PNG.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from black_box import Bench, scratch, shuffled_names, table
+from black_box import Bench, arguments, scratch, shuffled_names, table
 
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.io import read_index_png, write_index_png
@@ -56,19 +55,14 @@ def draw(path: Path, title: str, ratios: Sequence[float], reached: Sequence[floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--tools", type=Path, required=True)
+    parser = arguments()
     parser.add_argument("--train", type=int, default=30)
     parser.add_argument("--test", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--max-seconds", type=int, default=180)
-    parser.add_argument("--preset", default="quick")
     parser.add_argument(
         "--ratios", type=float, nargs="+", default=list(RATIOS), help="the first is compared with"
     )
     parser.add_argument("--chart", type=Path, metavar="FILE", help="a PNG; needs matplotlib")
-    parser.add_argument("--spml", default="spml", help="the command to drive")
     options = parser.parse_args()
     bench = Bench(options.dataset, options.tools, options.spml, options.preset, options.max_seconds)
     names = shuffled_names(options.dataset, options.seed)

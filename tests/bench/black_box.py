@@ -1,5 +1,6 @@
 """What benchmarks of the installed command share: they choose, mark and score pictures as accept.py does."""
 
+import argparse
 import random
 import shutil
 import subprocess
@@ -15,6 +16,17 @@ import numpy as np
 
 from spml_core.io import read_index_png
 from spml_core.metrics import ConfusionMatrix
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The words that all of them take."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--tools", type=Path, required=True)
+    parser.add_argument("--max-seconds", type=int, default=180)
+    parser.add_argument("--preset", default="quick")
+    parser.add_argument("--spml", default="spml", help="the command to drive")
+    return parser
 
 
 def run(*words: object) -> float:
