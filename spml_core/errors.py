@@ -53,3 +53,7 @@ class StorageError(SpmlError):
 
 class TrainingError(SpmlError):
     """There is nothing to learn from, or training can't go on."""
+
+
+class FilmError(SpmlError):
+    """A film can't be opened, or a frame of it can't be read."""

@@ -24,6 +24,7 @@ FLOORS = {
     "annotations": 1,
     "metrics": 1,
     "io": 1,
+    "films": 1,
     "project": 2,
     "segments": 3,
     "models": 3,

@@ -1,0 +1,204 @@
+"""A TIFF stack as a film: one page, or one plane of an ImageJ or OME hyperstack, a frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from spml_core.errors import FilmError
+from spml_core.films.arrays import ArrayFilm
+from spml_core.films.film import checked_rate
+from spml_core.films.steady_scaling import Pixels
+
+_GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR")
+_MOST_CHANNELS = 4
+_CONVERT = "Save it as an ordinary grey or RGB stack."
+
+
+def stack_pages(path: Path) -> int:
+    """Number of frames a TIFF file would make; 0 where it is no TIFF that can be read."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return _Layout(path, tiff).count
+    # Damaged files make tifffile raise anything from KeyError to struct.error.
+    except Exception:
+        return 0
+
+
+def open_stack(path: Path, frame_rate: float | None = None) -> ArrayFilm:
+    """Open a TIFF stack; its pages are read when asked.
+
+    The frames go along T, where there is one, else along Z or the unnamed axis of pages. Channels on pages of
+    their own (ImageJ and OME composites) are gathered.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    frame_rate : float, optional
+        Frames a second. Without it ImageJ's frame interval is taken, if the file has one.
+
+    Raises
+    ------
+    FilmError
+        If the file isn't a TIFF, holds a single picture, or has several axes that could be time.
+    """
+    try:
+        tiff = tifffile.TiffFile(path)
+    except FileNotFoundError as error:
+        raise FilmError(
+            f"There is no film {path}.", "If it was moved or renamed, say where it is now."
+        ) from error
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    try:
+        return _film(path, tiff, frame_rate)
+    except FilmError:
+        tiff.close()
+        raise
+    except Exception as error:
+        tiff.close()
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> FilmError:
+    reason = (str(error) or type(error).__name__).rstrip(".")
+    return FilmError(
+        f"{path} can't be read: {reason}.", "The file may be truncated or damaged: save it anew."
+    )
+
+
+def _film(path: Path, tiff: tifffile.TiffFile, frame_rate: float | None) -> ArrayFilm:
+    layout = _Layout(path, tiff)
+    if layout.count < 2:
+        layout.take_channels_for_frames()
+    if layout.count < 2:
+        raise FilmError(f"{path} is a single picture, not a film.", "Add it to the project as a picture.")
+    page = layout.page
+    photometric = tifffile.PHOTOMETRIC(page.photometric).name
+    if photometric not in _GREY_OR_RGB:
+        raise FilmError(f"{path} is in the colour space {photometric}.", _CONVERT)
+    frames = _StackFrames(layout, photometric)
+    sample = frames.read(0)
+    return ArrayFilm(
+        path,
+        "stack",
+        frames.read,
+        (layout.count, *sample.shape),
+        sample.dtype,
+        joint_range=photometric in ("RGB", "YCBCR", "PALETTE"),
+        frame_rate=frame_rate if frame_rate is not None else _imagej_rate(tiff),
+        close=tiff.close,
+    )
+
+
+class _Layout:
+    """Where a file's frames lie: ``axes`` of its series, the one that counts frames, and how many there are."""
+
+    def __init__(self, path: Path, tiff: tifffile.TiffFile) -> None:
+        series = tiff.series[0]
+        self.path = path
+        self.byteorder = tiff.byteorder
+        self.page: Any = series.keyframe
+        self.all_series = [other for other in tiff.series if other.shape == series.shape]
+        self.axes: str = series.axes
+        self.shape: tuple[int, ...] = series.shape
+        long = [
+            (axis, place)
+            for place, (axis, length) in enumerate(zip(self.axes, self.shape, strict=True))
+            if length > 1 and axis not in "YXS" and axis != "C"
+        ]
+        if len(long) + (len(self.all_series) > 1) > 1:
+            lengths = ", ".join(f"{axis} = {self.shape[place]}" for axis, place in long)
+            raise FilmError(
+                f"{path} has more than one axis that could be time: {lengths}.",
+                "Save one plane (or a projection) of each time point.",
+            )
+        self.frame_axis = long[0][1] if long else None
+        self.count = self.shape[long[0][1]] if long else len(self.all_series)
+
+    def take_channels_for_frames(self) -> None:
+        """Let more than four channels be frames, now that a film was asked for: ImageJ's plain stacks say C."""
+        place = self.axes.find("C")
+        if place >= 0 and self.shape[place] > _MOST_CHANNELS:
+            self.frame_axis, self.count = place, self.shape[place]
+
+
+class _StackFrames:
+    """Samples of single frames, growing with brightness: palette looked up, few bits spread, negatives turned."""
+
+    def __init__(self, layout: _Layout, photometric: str) -> None:
+        self._layout = layout
+        self._colormap = layout.page.colormap if photometric == "PALETTE" else None
+        self._negative = photometric == "MINISWHITE"
+        self._bits = layout.page.bitspersample
+        self._stored: Any = None
+        if layout.frame_axis is not None:
+            self._stored = _lazy(layout)
+
+    def read(self, index: int) -> Pixels:
+        """Return frame ``index``, (H, W, C)."""
+        layout = self._layout
+        axes = layout.axes
+        if layout.frame_axis is None:
+            samples = np.asarray(layout.all_series[index].asarray())
+        else:
+            place = tuple(index if a == layout.frame_axis else slice(None) for a in range(len(axes)))
+            samples = np.array(self._stored[place])
+            axes = axes[: layout.frame_axis] + axes[layout.frame_axis + 1 :]
+        return self._as_light(_channels_last(samples, axes))
+
+    def _as_light(self, samples: Pixels) -> Pixels:
+        if self._colormap is not None:
+            looked_up: Pixels = (self._colormap >> 8).astype(np.uint8).T[samples[..., 0]]
+            return looked_up
+        if samples.dtype == bool:
+            samples = samples.astype(np.uint8) * np.uint8(255)
+        elif samples.dtype == np.uint8 and self._bits < 8:
+            samples = samples * np.uint8(255 // (2**self._bits - 1))
+        if self._negative:
+            samples = ~samples if samples.dtype.kind in "iu" else -samples
+        return samples
+
+
+class _Mapped:
+    """Samples that lie plainly in the file; mapped anew for each frame, so that none stays in memory."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> None:
+        self._facts = (path, dtype, "r", offset, shape)
+
+    def __getitem__(self, place: Any) -> Pixels:
+        path, dtype, mode, offset, shape = self._facts
+        mapped: Pixels = np.memmap(path, dtype, mode, offset, shape)  # type: ignore[call-overload]
+        return np.array(mapped[place], dtype.newbyteorder("="))
+
+
+def _lazy(layout: _Layout) -> Any:
+    """Return the series as an array whose parts are read when asked."""
+    series = layout.all_series[0]
+    if series.dataoffset is not None and layout.page.is_memmappable:
+        dtype = series.dtype.newbyteorder(layout.byteorder)
+        return _Mapped(layout.path, dtype, series.dataoffset, series.shape)
+    import zarr  # heavy, and needed for compressed stacks only
+
+    return zarr.open_array(series.aszarr(level=0), mode="r")
+
+
+def _channels_last(samples: Pixels, axes: str) -> Pixels:
+    """Return (H, W, C): axes of length one dropped, channels (C on pages, S in pixels) at the end."""
+    order = [axes.index("Y"), axes.index("X")]
+    colours = [place for place, axis in enumerate(axes) if axis in "CS" and samples.shape[place] > 1]
+    rest = [place for place in range(len(axes)) if place not in order + colours]
+    height, width = samples.shape[order[0]], samples.shape[order[1]]
+    return samples.transpose(*order, *colours, *rest).reshape(height, width, -1)
+
+
+def _imagej_rate(tiff: tifffile.TiffFile) -> float | None:
+    """Frames a second by ImageJ's frame interval (seconds), where the file has one."""
+    interval = (tiff.imagej_metadata or {}).get("finterval") if tiff.is_imagej else None
+    if not isinstance(interval, int | float) or not 0 < interval < float("inf"):
+        return None
+    return checked_rate(1 / interval)
