@@ -73,7 +73,10 @@ def import_marks(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Add marks to a project: all of them, or none if a file is wrong."""
+    """Add marks to a project: all of them, or none if a file is wrong.
+
+    Files and tables call a frame of a film FILM_000012 or FILM/12, counted from 0; in a sequence FILM/STEM.
+    """
     from spml_core.engine import imports
     from spml_core.project import Project
 

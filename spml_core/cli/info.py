@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
@@ -23,8 +25,17 @@ def info(project: ProjectPath, json: Json = False) -> None:
             [f"missing   {len(missing)}: {', '.join(missing[:5])}{' ...' * (len(missing) > 5)}"]
             * bool(missing)
         ),
+        *(f"film      {_film_words(film)}" for film in facts["films"]),
         "classes   " + ", ".join(f"{c['name']} ({c['marks']} marks)" for c in facts["classes"]),
         f"model     {facts['current_run'] or 'none yet: run spml train'}",
         *(f"run       {r['id']}  {r['created']}  {r['preset'] or '?'}  {r['state']}" for r in facts["runs"]),
     ]
     Output(json).summary("\n".join(lines), **facts)
+
+
+def _film_words(film: dict[str, Any]) -> str:
+    rate = "" if film["frame_rate"] is None else f", {film['frame_rate']:.4g} a second"
+    return (
+        f"{film['name']}  {film['frames']} frames of {film['width']} x {film['height']}{rate},"
+        f" {len(film['marked'])} of them marked"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def import_marks(
     """Add the marks of all given files to a project, as one step of its history.
 
     Masks are added first, then what labelme drew: scribbles and points, which a person drew on purpose, lie
-    over them.
+    over them. Frames of films are marked like pictures; a file or table calls them by name, as FILM/NUMBER, or in a
+    sequence as FILM/STEM or by a stem that no other film has.
 
     Parameters
     ----------
@@ -105,10 +106,10 @@ def import_marks(
         ("key_points", key_points, key_point_reader(densepose)),
         ("tags", tags, tag_reader(complete_tags)),
     ]
-    sizes = {record.name: (record.height, record.width) for record in project.pictures}
+    names = project.picture_names
     warnings = ImportWarnings()
     read = {
-        kind: reader(path, sizes, project.classes, warnings)
+        kind: reader(path, names, project.classes, warnings)
         for kind, path, reader in sources
         if path is not None
     }
@@ -119,11 +120,11 @@ def import_marks(
             what = "marked pixel" if kind in ("scribbles", "masks") else "mark on a picture of the project"
             raise MarkError(f"{path} holds no {what}.", "Draw something, or leave it out.")
 
-    records = {record.name: record for record in project.pictures}
     together: dict[str, list[Mark]] = {}
     for marks_by_picture in read.values():
         for name, marks in marks_by_picture.items():
             together.setdefault(name, []).extend(marks)
+    records = _records(project, together)
     _warn_of_contradictions(project, records, together, warnings)
     project.add_marks(
         {records[name].id: marks for name, marks in together.items()}, f"Import {_listed(read)}"
@@ -135,6 +136,11 @@ def import_marks(
     )
 
 
+def _records(project: Project, names: Iterable[str]) -> dict[str, PictureRecord]:
+    stills = {record.name: record for record in project.pictures}
+    return {name: stills.get(name) or project.picture(name) for name in names}
+
+
 def _warn_of_contradictions(
     project: Project,
     records: Mapping[str, PictureRecord],
@@ -142,10 +148,10 @@ def _warn_of_contradictions(
     warnings: ImportWarnings,
 ) -> None:
     """Warn of pictures whose complete list of tags lacks a class that is painted, boxed or has a key point there."""
-    states = project.states()
+    marked = {record.id for record in project.marked_pictures()}
     for name, new in added.items():
         record = records[name]
-        marks = [*(project.marks(record.id).values() if states[record.id].marks else ()), *new]
+        marks = [*(project.marks(record.id).values() if record.id in marked else ()), *new]
         coarse = CoarseMarks.of(marks)
         if not coarse.complete:
             continue

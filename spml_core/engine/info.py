@@ -15,8 +15,10 @@ def describe(project: Project) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``project`` (path), ``format`` (version), ``pictures``, ``missing`` (pictures that aren't where they
-        were), ``marked`` (pictures with a mark), ``classes`` (``name`` and number of ``marks`` of each),
+        ``project`` (path), ``format`` (version), ``pictures``, ``missing`` (pictures and films that aren't where
+        they were), ``marked`` (pictures with a mark), ``films`` (``name``, ``path``, ``kind``, number of
+        ``frames``, ``height``, ``width``, ``frame_rate`` or None, and indices of the ``marked`` frames of each),
+        ``classes`` (``name`` and number of ``marks`` of each),
         ``runs`` (``id``, ``created``, ``state`` and ``preset`` of each, oldest first), ``current_run`` (id or
         None) and ``bytes`` on disk, pictures not included.
     """
@@ -26,8 +28,24 @@ def describe(project: Project) -> dict[str, Any]:
         "project": str(project.path),
         "format": SCHEMA_VERSION,
         "pictures": len(project.pictures),
-        "missing": [record.name for record in project.pictures if not record.path.is_file()],
-        "marked": len(project.marked_pictures()),
+        "missing": [
+            *(record.name for record in project.pictures if not record.path.is_file()),
+            *(film.name for film in project.films if not film.path.exists()),
+        ],
+        "marked": sum(record.film is None for record in project.marked_pictures()),
+        "films": [
+            {
+                "name": film.name,
+                "path": str(film.path),
+                "kind": film.kind,
+                "frames": film.count,
+                "height": film.height,
+                "width": film.width,
+                "frame_rate": film.frame_rate,
+                "marked": list(project.marked_frames(film)),
+            }
+            for film in project.films
+        ],
         "classes": [
             {"name": name, "marks": count} for name, count in zip(project.classes.names, counts, strict=True)
         ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -90,7 +91,7 @@ def predict_project(
     inference: Inference = DEFAULT,
     device: str = "auto",
 ) -> Iterator[Predicted]:
-    """Segment the project's pictures, or those of a folder, into index PNGs.
+    """Segment the project's pictures and the marked frames of its films, or a folder's pictures, into index PNGs.
 
     Classes may have been added, merged, moved or deleted since the model was trained: the codes are those of today, and
     UNLABELED stands where a pixel's class is gone.
@@ -119,25 +120,29 @@ def predict_project(
     SpmlError
         If nothing was trained yet, a picture can't be read, or the disk is full.
     """
-    pictures = (
-        [project.open_picture(record) for record in project.pictures]
-        if images is None
-        else [Picture(path) for path in list_pictures(images)]
-    )
+    if images is None:
+        frames = (record for record in project.marked_pictures() if record.film is not None)
+        pictures = deque(project.open_picture(record) for record in (*project.pictures, *frames))
+        if not pictures:
+            raise ProjectError(
+                f"{project.path} holds only films, and no frame is marked.", "Run spml propagate for a film."
+            )
+    else:
+        pictures = deque(Picture(path) for path in list_pictures(images))
+    total = len(pictures)
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    for index, picture in enumerate(pictures):
+    while pictures:
+        picture = pictures.popleft()  # the pixels that it keeps for its windows go with it
         start = time.monotonic()
         labels, dense = label_picture(model, picture, inference, probabilities=probabilities)
-        # The pixels that a picture keeps for its windows aren't needed again.
-        pictures[index] = picture = Picture(picture.path)
         path = out / f"{picture.name}.png"
         write_index_png(path, codes[labels], project.classes, colored=colored)
         if dense is not None:
             today = regroup(dense, codes, len(project.classes))
             write_atomic(out / f"{picture.name}.npy", _npy(today.astype(np.float16)))
-        yield Predicted(picture.name, index + 1, len(pictures), path, time.monotonic() - start)
+        yield Predicted(picture.name, total - len(pictures), total, path, time.monotonic() - start)
 
 
 def _npy(array: NDArray[np.float16]) -> bytes:

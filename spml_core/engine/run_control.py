@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from spml_core.config import TrainConfig
 from spml_core.engine.sufficiency import what_marks_lack
-from spml_core.errors import ProjectError, TrainingError
+from spml_core.engine.training_pictures import check_there
+from spml_core.errors import TrainingError
 from spml_core.project import Project, Run, RunState
 
 MODEL_FILE = "model.json"
@@ -30,18 +31,13 @@ def begin_run(project: Project, config: TrainConfig) -> Run:
     TrainingError
         If the marks tell of fewer than two classes. There is no new run.
     ProjectError
-        If a picture isn't where it was, or the project is open for reading only. There is no new run.
+        If a picture or film isn't where it was, or another film is there, or the project is open for reading only.
+        There is no new run.
     """
     problem, remedy = what_marks_lack(project)
     if problem:
         raise TrainingError(problem, remedy)
-    missing = [record for record in project.pictures if not record.path.is_file()]
-    if missing:
-        others = f" and {len(missing) - 1} others aren't" if missing[1:] else " isn't"
-        raise ProjectError(
-            f"The picture {missing[0].name!r}{others} where it was: there is no {missing[0].path}.",
-            "Relink the project with the folder that holds it now.",
-        )
+    check_there(project)
     return project.new_run(config.to_dict())
 
 

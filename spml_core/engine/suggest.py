@@ -266,10 +266,20 @@ class Suggester:
         return found.labels
 
     def _others(self, record: PictureRecord) -> list[PictureRecord]:
-        """The first other pictures with marks, by name."""
-        marked = {other.id for other in self.project.marked_pictures()}
-        marked |= {key for key, marks in self._added.items() if marks}
-        return [r for r in self.project.pictures if r.id in marked and r.id != record.id][:_OTHER_PICTURES]
+        """The first other pictures with marks: of a frame the nearest of its film, then stills by name."""
+        marked = {other.id: other for other in self.project.marked_pictures()}
+        for key, marks in self._added.items():
+            if marks and key not in marked:
+                marked[key] = self.project.record(key)
+        others = [other for other in marked.values() if other.id != record.id]
+
+        def order(other: PictureRecord) -> tuple[int, int, str]:
+            if other.film is None:
+                return 1, 0, other.name
+            away = abs((other.frame or 0) - (record.frame or 0))
+            return (0, away, other.name) if other.film == record.film else (2, 0, other.name)
+
+        return sorted(others, key=order)[:_OTHER_PICTURES]
 
     def _other_marks(self, record: PictureRecord, wait: bool, keep_going: KeepGoing) -> OtherMarks | None:
         found = []

@@ -13,6 +13,7 @@ from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
 from spml_core.engine.run_control import begin_run, end_run
+from spml_core.engine.training_pictures import check_there, training_pictures
 from spml_core.errors import TrainingError
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.paper.training_run import check_paper_training, train_paper
@@ -67,11 +68,11 @@ class RunPictures:
                 self._back[self.codes[then]] = then
 
     def training_set(self) -> TrainingSet:
-        """All pictures; pixels and marks are read when needed."""
+        """Stills and frames as ``training_pictures`` chooses them; pixels and marks are read when needed."""
         marked = {record.id for record in self._project.marked_pictures()}
         names = (*self._project.classes.names, "a class that was deleted")
         return TrainingSet(
-            tuple(self._picture(record, record.id in marked) for record in self._project.pictures),
+            tuple(self._picture(record, record.id in marked) for record in training_pictures(self._project)),
             tuple(names[min(code, len(names) - 1)] for code in self.codes[: self._count]),
         )
 
@@ -83,7 +84,7 @@ class RunPictures:
         wanted = set(ids)
         return [
             self._picture(record, record.id in marked)
-            for record in self._project.pictures
+            for record in (*self._project.pictures, *self._project.frames)
             if record.id in wanted
         ]
 
@@ -248,6 +249,7 @@ def train_project(
             check_paper_training(training_set, config)
         else:
             check_training_set(training_set)
+        check_there(project)
         for record in project.pictures:
             project.open_picture(record)
         run = begin_run(project, config)

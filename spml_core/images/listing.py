@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from spml_core.errors import PictureError
@@ -32,6 +33,27 @@ def walk_pictures(folder: Path | str) -> list[Path]:
     PictureError
         If the folder isn't there.
     """
+    return walk_files(folder, SUFFIXES)
+
+
+def walk_files(
+    folder: Path | str, suffixes: Collection[str], folder_suffixes: Collection[str] = ()
+) -> list[Path]:
+    """Every file under ``folder`` with one of some suffixes (in lower case, with their dots), sorted.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with all its subfolders, except hidden ones and projects. Hidden files are skipped.
+    suffixes : collection of str
+    folder_suffixes : collection of str
+        Folders with one of these are found like files, and not looked into.
+
+    Raises
+    ------
+    PictureError
+        If the folder isn't there.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise PictureError(f"There is no folder {folder}.", "Give the folder that holds the pictures.")
@@ -40,13 +62,13 @@ def walk_pictures(folder: Path | str) -> list[Path]:
         if PROJECT_DATABASE in files:
             subfolders.clear()
             continue
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         here = Path(where)
-        found += [
-            here / name
-            for name in files
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+        seen = [name for name in subfolders if not name.startswith(".")]
+        whole = [name for name in seen if Path(name).suffix.lower() in folder_suffixes]
+        subfolders[:] = [name for name in seen if name not in whole]
+        shown = (name for name in files if not name.startswith("."))
+        found += [here / name for name in shown if Path(name).suffix.lower() in suffixes]
+        found += [here / name for name in whole]
     return sorted(found)
 
 
@@ -73,6 +95,18 @@ def list_pictures(folder: Path | str) -> list[Path]:
     pictures = walk_pictures(folder)
     if not pictures:
         raise PictureError(f"There is no picture in {folder}.", "Put PNG, JPEG or TIFF files there.")
+    check_stems(pictures)
+    return pictures
+
+
+def check_stems(pictures: Iterable[Path]) -> None:
+    """Complain of two pictures with one stem.
+
+    Raises
+    ------
+    PictureError
+        It names both.
+    """
     by_stem: dict[str, Path] = {}
     for path in pictures:
         twin = by_stem.setdefault(path.stem, path)
@@ -80,7 +114,6 @@ def list_pictures(folder: Path | str) -> list[Path]:
             raise PictureError(
                 f"Two pictures share the name {path.stem!r}: {twin} and {path}.", "Rename one of them."
             )
-    return pictures
 
 
 def content_hash(path: Path | str) -> str:

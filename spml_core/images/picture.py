@@ -82,6 +82,10 @@ class Picture:
         PictureError
             As for ``rgb``, and if the window doesn't lie inside the picture.
         """
+        self._check_window(top, left, height, width)
+        return self._convert(self._source, top, left, height, width)
+
+    def _check_window(self, top: int, left: int, height: int, width: int) -> None:
         rows, columns = self.size
         inside = min(top, left) >= 0 and top + height <= rows and left + width <= columns
         if not inside or height < 1 or width < 1:
@@ -90,7 +94,6 @@ class Picture:
                 f" {rows} x {columns}.",
                 "Ask for a part of the picture.",
             )
-        return self._convert(self._source, top, left, height, width)
 
     @cached_property
     def _source(self) -> Source:

@@ -43,7 +43,8 @@ def open_tiff(path: Path) -> Source:
         if pages > 1:
             raise PictureError(
                 f"{path} is a stack of {pages} pages, not one picture.",
-                "Split it into one file a page; if the pages are channels, save them with axes='CYX'.",
+                "Split it into one file a page, or add it to a project as a film; if the pages are channels,"
+                " save them with axes='CYX'.",
             )
         page = series.keyframe
         photometric = _photometric(page)

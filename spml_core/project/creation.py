@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from spml_core.classes import ClassTable
@@ -12,33 +14,36 @@ from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE
 from spml_core.io import storage_errors
 from spml_core.io.atomic import fsync_folder
+from spml_core.project.checking import Checked, check
+from spml_core.project.choosing import Images, choose
 from spml_core.project.class_table import insert_classes
 from spml_core.project.database import Database
+from spml_core.project.films import check_names, insert_films
 from spml_core.project.lock import WriterLock
-from spml_core.project.pictures import (
-    CheckedPicture,
-    Images,
-    Progress,
-    check_pictures,
-    chosen_pictures,
-    insert_pictures,
-)
+from spml_core.project.pictures import Progress, insert_pictures
 
 FOLDERS = ("runs", "predictions", "cache")
 
 
-def create_project(path: Path, images: Images, classes: ClassTable, progress: Progress | None = None) -> None:
+def create_project(
+    path: Path,
+    images: Images,
+    classes: ClassTable,
+    progress: Progress | None = None,
+    films: Iterable[str | os.PathLike[str]] = (),
+) -> None:
     """Make a project folder, or nothing at all. See ``Project.create``."""
     if not path.parent.is_dir():
         raise ProjectError(f"There is no folder {path.parent} to make a project in.", "Create it first.")
     _refuse_existing(path)
-    pictures = check_pictures(chosen_pictures(images), progress)
+    checked = check(choose(images, films), progress)
+    check_names(checked.stems, checked.frame_names)
     _sweep(path)
     with storage_errors(path):
         building = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path)))
         try:
             building.chmod(0o755)
-            _build(building, path.parent, pictures, classes)
+            _build(building, path.parent, checked, classes)
             # Looked at again: decoding took a while. An empty folder would be replaced without a word.
             _refuse_existing(path)
             building.rename(path)
@@ -48,7 +53,7 @@ def create_project(path: Path, images: Images, classes: ClassTable, progress: Pr
         fsync_folder(path.parent)
 
 
-def _build(building: Path, base: Path, pictures: list[CheckedPicture], classes: ClassTable) -> None:
+def _build(building: Path, base: Path, checked: Checked, classes: ClassTable) -> None:
     lock = WriterLock(building)
     try:
         for name in FOLDERS:
@@ -56,7 +61,8 @@ def _build(building: Path, base: Path, pictures: list[CheckedPicture], classes: 
         database = Database(building / PROJECT_DATABASE, write=True, create=True)
         with contextlib.closing(database), database.transaction():
             insert_classes(database, classes)
-            insert_pictures(database, base, pictures)
+            insert_pictures(database, base, checked.pictures)
+            insert_films(database, base, checked.films)
     finally:
         lock.release()  # and the database is closed: Windows moves no folder with open files
 

@@ -24,6 +24,7 @@ from spml_core.errors import MarkError
 from spml_core.project import history
 from spml_core.project.class_table import LoadedClasses
 from spml_core.project.database import Database
+from spml_core.project.films import insert_frames
 from spml_core.project.pictures import PictureRecord
 
 _SHOWN = (
@@ -49,17 +50,6 @@ class PictureState:
     reviewed: bool
 
 
-def add_marks(
-    database: Database,
-    pictures: Mapping[int, PictureRecord],
-    classes: LoadedClasses,
-    marks: Mapping[int, Sequence[Mark]],
-    note: str,
-) -> tuple[int, ...]:
-    """Add marks as one action in one transaction; their ids in order. See ``Project.add_marks``."""
-    return change_marks(database, pictures, classes, marks, (), note)
-
-
 def change_marks(
     database: Database,
     pictures: Mapping[int, PictureRecord],
@@ -70,12 +60,14 @@ def change_marks(
 ) -> tuple[int, ...]:
     """Add some marks and take others away, as one action in one transaction. See ``Project.change_marks``."""
     rows = []
+    marked: dict[int, PictureRecord] = {}
     for number, its_marks in marks.items():
         if number not in pictures:
             raise MarkError(
                 f"There is no picture with id {number}.", "Use the ids of the project's pictures."
             )
         for mark in its_marks:
+            marked[number] = pictures[number]
             used = classes_of(mark)
             _check(mark, used, pictures[number], len(classes.ids))
             payload = mark_to_json(with_classes(mark, {index: rank for rank, index in enumerate(used)}))
@@ -89,6 +81,7 @@ def change_marks(
         for key in doomed:
             if database.value("SELECT active FROM marks WHERE id = ?", (key,)) != 1:
                 raise MarkError(f"There is no mark with id {key}.", "It may have been taken away already.")
+        insert_frames(database, marked.values())
         event = history.new_action(database, "add" if rows else "remove", note)
         for key in doomed:
             database.execute("UPDATE marks SET active = 0 WHERE id = ?", (key,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,14 @@ import numpy.typing as npt
 from spml_core.annotations import Mark, rasterize, tag_vector
 from spml_core.project import history, mark_store
 from spml_core.project.class_table import LoadedClasses
+from spml_core.project.filming import Filming
+from spml_core.project.films import FilmRecord, film_and_index
 from spml_core.project.history import HistoryEntry
 from spml_core.project.mark_store import PictureState
-from spml_core.project.opened import Opened
 from spml_core.project.pictures import PictureRecord
 
 
-class Marking(Opened):
+class Marking(Filming):
     """Marks, what follows from them, and one undo for marks and classes."""
 
     _kept_for: tuple[int, int, LoadedClasses] | None = None
@@ -30,7 +31,7 @@ class Marking(Opened):
         Parameters
         ----------
         marks : mapping
-            Picture id to its new marks.
+            Picture id, also of a frame that had no mark yet, to its new marks.
         note : str
             What the user did, in words.
 
@@ -45,7 +46,7 @@ class Marking(Opened):
             If there is no such picture or class, or a point or patch doesn't lie in its picture. Nothing was
             added.
         """
-        return mark_store.add_marks(self._database, self._by_id, self._classes, marks, note)
+        return self.change_marks(marks, (), note)
 
     def remove_marks(self, ids: Iterable[int], note: str = "Remove marks") -> None:
         """Take marks away as one step of the history.
@@ -80,7 +81,12 @@ class Marking(Opened):
         MarkError
             As for ``add_marks`` and ``remove_marks``. Nothing was changed.
         """
-        return mark_store.change_marks(self._database, self._by_id, self._classes, marks, gone, note)
+        found = {number: self._find(number) for number in marks}
+        records = {number: record for number, record in found.items() if record is not None}
+        added = mark_store.change_marks(self._database, records, self._classes, marks, gone, note)
+        if any(its_marks and number not in self._by_id for number, its_marks in marks.items()):
+            self._reload_pictures()  # frames have got their rows
+        return added
 
     def marks(self, picture_id: int) -> dict[int, Mark]:
         """Return marks of a picture by id, in the order they were made.
@@ -98,17 +104,25 @@ class Marking(Opened):
         return dict(self._kept)
 
     def marked_pictures(self) -> tuple[PictureRecord, ...]:
-        """Pictures that have at least one mark, by name."""
-        marked = mark_store.marked_pictures(self._database, self._classes)
-        return tuple(record for record in self._pictures if record.id in marked)
+        """Pictures that have at least one mark: stills by name, then frames by film and index."""
+        return self._those(mark_store.marked_pictures(self._database, self._classes))
 
     def reviewed_pictures(self) -> tuple[PictureRecord, ...]:
-        """Pictures whose whole prediction was accepted (a patch with ``accepted="picture"``), by name."""
-        reviewed = mark_store.reviewed_pictures(self._database, self._classes)
-        return tuple(record for record in self._pictures if record.id in reviewed)
+        """Pictures whose whole prediction was accepted (a patch with ``accepted="picture"``), in the same order."""
+        return self._those(mark_store.reviewed_pictures(self._database, self._classes))
+
+    def marked_frames(self, film: FilmRecord) -> tuple[int, ...]:
+        """Indices of a film's frames that have at least one mark, ascending."""
+        return tuple(self.frame_states(film))
+
+    def frame_states(self, film: FilmRecord) -> dict[int, PictureState]:
+        """How far each frame of a film is that has a mark, by its index, ascending. Two queries."""
+        states = mark_store.states(self._database, self._classes)
+        places = ((film_and_index(number), state) for number, state in states.items() if number < 0)
+        return dict(sorted((index, state) for (its_film, index), state in places if its_film == film.id))
 
     def states(self) -> dict[int, PictureState]:
-        """How far each picture is, by its id: all pictures, in the order of ``pictures``. Two queries."""
+        """How far each still picture is, by its id: all of them, in the order of ``pictures``. Two queries."""
         marked = mark_store.states(self._database, self._classes)
         untouched = PictureState(0, False)
         return {record.id: marked.get(record.id, untouched) for record in self._pictures}
@@ -165,6 +179,11 @@ class Marking(Opened):
     def latest_steps(self, count: int) -> tuple[HistoryEntry, ...]:
         """Return the last steps that are done or can be redone, oldest first: quick, however long the history is."""
         return history.latest_steps(self._database, count)
+
+    def _those(self, ids: Collection[int]) -> tuple[PictureRecord, ...]:
+        if any(number < 0 and number not in self._by_id for number in ids):
+            self._reload_pictures()  # the writer marked a frame since
+        return tuple(record for record in self._by_id.values() if record.id in ids)
 
     def _turned(self, entry: HistoryEntry | None) -> HistoryEntry | None:
         if entry is not None and entry.kind == "class":

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from spml_core.classes import ClassTable
-from spml_core.errors import ProjectError
-from spml_core.images import Picture
-from spml_core.project import class_table, pictures
+from spml_core.project import class_table, films, pictures
 from spml_core.project.database import Database
+from spml_core.project.films import FilmRecord
 from spml_core.project.lock import WriterLock
 from spml_core.project.pictures import PictureRecord
 
 
 class Opened:
-    """An open project's path and database, and its pictures and classes in memory.
+    """An open project's path and database, and its pictures, films and classes in memory.
 
     Attributes
     ----------
@@ -31,7 +30,7 @@ class Opened:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read pictures and classes again: who reads sees what the writer did to them since.
+        """Read pictures, films and classes again: who reads sees what the writer did to them since.
 
         Marks and runs are always read anew. Until the next call, marks come with the label codes of the
         classes as they were at the last one, and marks of classes added since aren't shown.
@@ -40,40 +39,31 @@ class Opened:
         self._reload_classes()
 
     def _reload_pictures(self) -> None:
-        self._pictures = pictures.load_pictures(self._database, self.path.parent)
-        self._by_id = {record.id: record for record in self._pictures}
+        base = self.path.parent
+        with self._database.snapshot():
+            self._films = films.load_films(self._database, base)
+            self._pictures = pictures.load_pictures(self._database, base)
+            self._film_by_id = {film.id: film for film in self._films}
+            self._frames = films.load_frames(self._database, self._film_by_id) if self._films else ()
+        self._by_id = {record.id: record for record in (*self._pictures, *self._frames)}
 
     def _reload_classes(self) -> None:
         self._classes = class_table.load_classes(self._database)
 
     @property
     def pictures(self) -> tuple[PictureRecord, ...]:
-        """All pictures, by name."""
+        """All still pictures, by name. Frames of films aren't among them."""
         return self._pictures
 
-    def picture(self, name: str) -> PictureRecord:
-        """Return the picture of this name or file name.
+    @property
+    def films(self) -> tuple[FilmRecord, ...]:
+        """All films, by name."""
+        return self._films
 
-        Raises
-        ------
-        ProjectError
-            If there is none.
-        """
-        by_name = {record.name: record for record in self._pictures}
-        for word in (name, Path(name).stem):
-            if word in by_name:
-                return by_name[word]
-        raise ProjectError(f"The project has no picture {name!r}.", f"It has {len(by_name)} others.")
-
-    def open_picture(self, record: PictureRecord) -> Picture:
-        """Return the pixels of a picture.
-
-        Raises
-        ------
-        ProjectError
-            If the file was moved, or replaced by one of another size.
-        """
-        return pictures.open_record(record)
+    @property
+    def frames(self) -> tuple[PictureRecord, ...]:
+        """Frames that have, or once had, a mark: by film and index."""
+        return self._frames
 
     @property
     def classes(self) -> ClassTable:

@@ -8,20 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TypeAlias
 
-from spml_core.errors import PictureError, ProjectError
-from spml_core.images import Picture, content_hash, list_pictures, walk_pictures
+from spml_core.errors import ProjectError
+from spml_core.images import Picture, content_hash, walk_pictures
 from spml_core.project.database import Database
 
-Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""A folder of pictures, or the paths of some."""
-
 Progress: TypeAlias = Callable[[int, int], object]
-"""Called with (done, total) after each picture."""
+"""Called with (done, total) after each picture and film."""
 
 
 @dataclass(frozen=True)
 class PictureRecord:
-    """A picture: id, stem, absolute path, BLAKE2b of the file, height and width in pixels."""
+    """A still picture, or a frame of a film.
+
+    Parameters
+    ----------
+    id : int
+        Of a frame negative, and the same before and after its first mark.
+    name : str
+        The file's stem. Of a frame, the film's name followed by its stem in a sequence or its index in six digits.
+    path : Path
+        Absolute. Of a frame that has no file of its own, the film's.
+    content_hash : str
+        BLAKE2b of the file. Of a frame, made of the film's and the index.
+    height, width : int
+        In pixels.
+    film : int, optional
+        Id of the film that it is a frame of.
+    frame : int, optional
+        Its index in the film, from 0 on.
+    """
 
     id: int
     name: str
@@ -29,6 +44,8 @@ class PictureRecord:
     content_hash: str
     height: int
     width: int
+    film: int | None = None
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,30 +58,8 @@ class CheckedPicture:
     width: int
 
 
-def chosen_pictures(images: Images) -> list[Path]:
-    """Return the pictures of a folder, or those given by their paths; each once.
-
-    Raises
-    ------
-    PictureError
-        If there is none, or two share a stem.
-    """
-    if isinstance(images, str | os.PathLike):
-        return list_pictures(Path(images))
-    paths = list({Path(path).resolve(): Path(path) for path in images}.values())
-    if not paths:
-        raise PictureError("No picture was chosen.", "Give at least one.")
-    by_stem: dict[str, Path] = {}
-    for path in paths:
-        if (twin := by_stem.setdefault(path.stem, path)) is not path:
-            raise PictureError(
-                f"Two pictures share the name {path.stem!r}: {twin} and {path}.", "Rename one of them."
-            )
-    return paths
-
-
-def check_pictures(paths: list[Path], progress: Progress | None = None) -> list[CheckedPicture]:
-    """Decode every picture once.
+def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: None) -> list[CheckedPicture]:
+    """Decode every picture once; ``step`` is called after each.
 
     Raises
     ------
@@ -72,11 +67,10 @@ def check_pictures(paths: list[Path], progress: Progress | None = None) -> list[
         On the first that can't be decoded.
     """
     checked = []
-    for done, path in enumerate(paths, 1):
+    for path in paths:
         height, width, _ = Picture(path).rgb().shape
         checked.append(CheckedPicture(path.resolve(), content_hash(path), height, width))
-        if progress is not None:
-            progress(done, len(paths))
+        step()
     return checked
 
 
@@ -87,7 +81,7 @@ def insert_pictures(database: Database, base: Path, pictures: Iterable[CheckedPi
             "INSERT INTO pictures (name, path, content_hash, height, width) VALUES (?, ?, ?, ?, ?)",
             (
                 picture.path.stem,
-                _stored_path(picture.path, base),
+                stored_path(picture.path, base),
                 picture.content_hash,
                 picture.height,
                 picture.width,
@@ -96,10 +90,12 @@ def insert_pictures(database: Database, base: Path, pictures: Iterable[CheckedPi
 
 
 def load_pictures(database: Database, base: Path) -> tuple[PictureRecord, ...]:
-    """All pictures, by name."""
-    rows = database.rows("SELECT id, name, path, content_hash, height, width FROM pictures ORDER BY name, id")
+    """All still pictures, by name."""
+    rows = database.rows(
+        "SELECT id, name, path, content_hash, height, width FROM pictures WHERE film IS NULL ORDER BY name, id"
+    )
     return tuple(
-        PictureRecord(number, name, Path(os.path.normpath(base / path)), digest, height, width)
+        PictureRecord(number, name, absolute_path(path, base), digest, height, width)
         for number, name, path, digest, height, width in rows
     )
 
@@ -127,7 +123,7 @@ def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path
 
 
 def relink_pictures(database: Database, base: Path, folder: Path) -> int:
-    """Find pictures that aren't where they were by their content; the number found.
+    """Find still pictures that aren't where they were by their content; the number found.
 
     Where several files of a folder are the same, one with the picture's own name is taken before others.
 
@@ -151,7 +147,7 @@ def relink_pictures(database: Database, base: Path, folder: Path) -> int:
                 continue
             path = next((twin for twin in twins if twin.stem == record.name), twins[0])
             database.execute(
-                "UPDATE pictures SET path = ? WHERE id = ?", (_stored_path(path.resolve(), base), record.id)
+                "UPDATE pictures SET path = ? WHERE id = ?", (stored_path(path.resolve(), base), record.id)
             )
             found += 1
     return found
@@ -182,7 +178,12 @@ def open_record(record: PictureRecord) -> Picture:
     return picture
 
 
-def _stored_path(path: Path, base: Path) -> str:
+def absolute_path(stored: str, base: Path) -> Path:
+    """Where a stored path leads to."""
+    return Path(os.path.normpath(base / stored))
+
+
+def stored_path(path: Path, base: Path) -> str:
     """Path relative to ``base`` with forward slashes; absolute where none leads there (another drive)."""
     try:
         relative = os.path.relpath(path, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,12 +10,15 @@ from typing import Self
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE
-from spml_core.project import creation, pictures, runs
+from spml_core.project import creation, films, pictures, runs
+from spml_core.project.checking import Checked, check
+from spml_core.project.choosing import Chosen, Images, choose
 from spml_core.project.class_editing import ClassEditing
 from spml_core.project.database import Database
+from spml_core.project.films import FilmRecord, new_films
 from spml_core.project.lock import WriterLock
 from spml_core.project.marking import Marking
-from spml_core.project.pictures import Images, PictureRecord, Progress
+from spml_core.project.pictures import PictureRecord, Progress
 from spml_core.project.run_keeping import RunKeeping
 
 
@@ -38,34 +42,39 @@ class Project(ClassEditing, Marking, RunKeeping):
         images: Images,
         classes: ClassTable,
         progress: Progress | None = None,
+        films: Sequence[Path | str] = (),
     ) -> Self:
         """Make a new project and open it for writing.
 
-        Every picture is decoded before anything is made; then the project appears at once or, after an error
-        or a kill, not at all.
+        Every picture is decoded and every film opened before anything is made; then the project appears at once or,
+        after an error or a kill, not at all.
 
         Parameters
         ----------
         path : path
             The project's folder, ``NAME.spml`` by custom. Must not exist; its parent must.
         images : path, or iterable of paths
-            A folder, in all of whose subfolders pictures are found, or the pictures' own paths. They stay
-            where they are.
+            A folder, in all of whose subfolders pictures and films are found, or their own paths, or a film. They
+            stay where they are.
         classes : ClassTable
         progress : callable, optional
-            Called with (done, total) after each picture.
+            Called with (done, total) after each picture and film.
+        films : sequence of path
+            Films, also folders whose pictures are taken as one film each. With some, ``images`` may be empty.
 
         Raises
         ------
         PictureError
-            If there is no picture, one can't be decoded, or two share a stem.
+            If there is no picture and no film, a picture can't be decoded, or two share a stem.
+        FilmError
+            If a film can't be opened.
         ProjectError
-            If ``path`` exists, or its parent doesn't.
+            If ``path`` exists, or its parent doesn't; if two films share a name, or a frame and a picture do.
         StorageError
             If the disk is full.
         """
         path = Path(path).resolve()
-        creation.create_project(path, images, classes, progress)
+        creation.create_project(path, images, classes, progress, films)
         return cls.open(path)
 
     @classmethod
@@ -104,7 +113,8 @@ class Project(ClassEditing, Marking, RunKeeping):
             raise
 
     def close(self) -> None:
-        """Close the project and let others write; more than once does no harm."""
+        """Close the project and its films and let others write; more than once does no harm."""
+        self._open_films.close()
         self._database.close()
         if self._lock is not None:
             self._lock.release()
@@ -118,36 +128,122 @@ class Project(ClassEditing, Marking, RunKeeping):
         self.close()
 
     def add_pictures(self, images: Images, progress: Progress | None = None) -> tuple[PictureRecord, ...]:
-        """Add those of a folder's pictures, or of some paths, that the project doesn't have yet: all or none.
+        """Add what ``add`` adds; only the new still pictures are returned.
+
+        Raises
+        ------
+        SpmlError
+            As for ``add``.
+        """
+        return self.add(images, progress=progress)[0]
+
+    def add(
+        self, images: Images = (), films: Sequence[Path | str] = (), progress: Progress | None = None
+    ) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
+        """Add those pictures and films that the project doesn't have yet: all or none.
+
+        Parameters
+        ----------
+        images, films, progress
+            As for ``create``.
 
         Returns
         -------
-        tuple of PictureRecord
+        pictures : tuple of PictureRecord
+            The new ones.
+        films : tuple of FilmRecord
             The new ones.
 
         Raises
         ------
-        PictureError
+        PictureError, FilmError
             As for ``create``.
         ProjectError
-            If a new picture has the name of another that the project has.
+            If a new picture, film or frame has the name of another that the project has.
         """
-        fresh = pictures.new_pictures(self._pictures, pictures.chosen_pictures(images))
-        checked = pictures.check_pictures(fresh, progress)
-        with self._database.transaction():
-            pictures.insert_pictures(self._database, self.path.parent, checked)
-        known = set(self._by_id)
-        self._reload_pictures()
-        return tuple(record for record in self._pictures if record.id not in known)
+        chosen = choose(images, films)
+        self._check_writable()
+        fresh = Chosen(
+            pictures.new_pictures(self._pictures, chosen.pictures),
+            new_films(self._films, chosen.films),
+        )
+        return self._insert(check(fresh, progress))
+
+    def add_film(
+        self,
+        path: Path | str,
+        name: str | None = None,
+        frame_rate: float | None = None,
+        progress: Progress | None = None,
+    ) -> FilmRecord:
+        """Add a film, or return it if the project has it already.
+
+        Parameters
+        ----------
+        path : path
+            A video, a TIFF file with several pages, a zarr array, or a folder whose pictures are its frames.
+        name : str, optional
+            The stem of the file, or the name of the folder, if not given.
+        frame_rate : float, optional
+            Frames a second, where the film doesn't say.
+        progress : callable, optional
+            Called with (1, 1) at the end.
+
+        Raises
+        ------
+        FilmError
+            If it can't be opened.
+        ProjectError
+            If another film has the name, or a picture that of a frame.
+        """
+        path = Path(path)
+        if not new_films(self._films, [path]):
+            return self.film(path.resolve())
+        self._check_writable()
+        film = films.check_film(path, name, frame_rate)
+        if progress is not None:
+            progress(1, 1)
+        return self._insert(Checked([], [film]))[1][0]
 
     def relink(self, folder: Path | str) -> int:
-        """Find pictures that aren't where they were, by their content, in ``folder``; the number found.
+        """Find pictures and films that aren't where they were, by their content, in ``folder``; the number found.
+
+        A film that was replaced by another one counts as missing too.
 
         Raises
         ------
         PictureError
             If the folder isn't there.
         """
-        found = pictures.relink_pictures(self._database, self.path.parent, Path(folder))
+        base, folder = self.path.parent, Path(folder)
+        found = pictures.relink_pictures(self._database, base, folder)
+        found += films.relink_films(self._database, base, self._films, folder, self._is_there)
         self._reload_pictures()
         return found
+
+    def _insert(self, checked: Checked) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
+        films.check_names(
+            {*(record.name for record in self._pictures), *checked.stems},
+            [*self._picture_names.films, *checked.frame_names],
+        )
+        base = self.path.parent
+        with self._database.transaction():
+            pictures.insert_pictures(self._database, base, checked.pictures)
+            films.insert_films(self._database, base, checked.films)
+        known, known_films = set(self._by_id), set(self._film_by_id)
+        self._reload_pictures()
+        return (
+            tuple(record for record in self._pictures if record.id not in known),
+            tuple(film for film in self._films if film.id not in known_films),
+        )
+
+    def _is_there(self, film: FilmRecord) -> bool:
+        try:
+            self.check_film(film)
+        except ProjectError:
+            return False
+        return True
+
+    def _check_writable(self) -> None:
+        if not self.writable:  # before anything is decoded
+            raise ProjectError(f"{self.path} is open for reading only.", "Open the project for writing.")

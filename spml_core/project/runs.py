@@ -37,7 +37,7 @@ class RunFacts:
     marks : int
         Marks that were shown.
     marked_pictures, pictures : int
-        Pictures with a mark, and all.
+        Pictures with a mark, and all; of films only the frames with a mark are counted.
     """
 
     class_ids: tuple[int, ...]

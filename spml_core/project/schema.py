@@ -7,6 +7,11 @@ kept so that reading is quick.
 A class keeps its id for life; ``position`` is its label code, NULL once it is out of the table: undone,
 deleted, or merged into the class that ``merged_into`` names. A mark's payload counts its classes by rank, and
 ``mark_classes`` tells which class each rank is: renumbering, merging or deleting classes rewrites no raster.
+
+A frame of a film gets a row in ``pictures`` with its first mark. Its id follows from the film's id and the frame's
+index and is negative, so that the ids of stills, which count up from 1, never meet it. Its ``path`` is its file's name
+in the folder of a sequence, and empty in other films: where the film is, only ``films`` says. ``films.stamp`` tells
+quickly whether a film was touched since its content was read; only then is it read again.
 """
 
 from __future__ import annotations
@@ -117,9 +122,33 @@ def _to_version_2(connection: sqlite3.Connection) -> None:
         )
 
 
+_VERSION_3 = (
+    """CREATE TABLE films (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        path TEXT NOT NULL,
+        content_hash TEXT NOT NULL,
+        stamp TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('video', 'sequence', 'stack', 'array')),
+        count INTEGER NOT NULL CHECK (count > 0),
+        height INTEGER NOT NULL CHECK (height > 0),
+        width INTEGER NOT NULL CHECK (width > 0),
+        frame_rate REAL CHECK (frame_rate > 0))""",
+    "ALTER TABLE pictures ADD COLUMN film INTEGER REFERENCES films (id)",
+    """ALTER TABLE pictures ADD COLUMN frame INTEGER
+        CHECK ((film IS NULL) = (frame IS NULL) AND (frame IS NULL OR id = -((film << 32) + frame + 1)))""",
+    "CREATE UNIQUE INDEX pictures_by_frame ON pictures (film, frame) WHERE film IS NOT NULL",
+)
+
+
+def _to_version_3(connection: sqlite3.Connection) -> None:
+    for statement in _VERSION_3:
+        connection.execute(statement)
+
+
 Migration = Callable[[sqlite3.Connection], None]
 
-MIGRATIONS: tuple[Migration, ...] = (_to_version_1, _to_version_2)
+MIGRATIONS: tuple[Migration, ...] = (_to_version_1, _to_version_2, _to_version_3)
 """Step i turns version i into version i + 1. A new project goes through all of them."""
 
 SCHEMA_VERSION = len(MIGRATIONS)

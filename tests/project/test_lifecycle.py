@@ -124,18 +124,18 @@ def test_a_newer_project_is_refused_and_an_older_one_migrated(project, monkeypat
     with pytest.raises(RuntimeError, match="half way"):
         Project.open(path)
     monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:-1])
-    with pytest.raises(ProjectError, match="older format version 2; this program uses 3"):
+    with pytest.raises(ProjectError, match="older format version 3; this program uses 4"):
         Project.open(path, write=False)
     with Project.open(path) as newer:
         assert newer.marks(1)
         assert newer._database.value("SELECT rating FROM pictures") is None
-        assert newer._database.value("PRAGMA user_version") == 3
+        assert newer._database.value("PRAGMA user_version") == 4
     with Project.open(path):
         pass
-    assert steps == [2, 2]  # once in vain, once for good
+    assert steps == [3, 3]  # once in vain, once for good
     monkeypatch.undo()
     for write in (True, False):
-        with pytest.raises(ProjectError, match=r"format version 3; this program reads up to 2.*Update"):
+        with pytest.raises(ProjectError, match=r"format version 4; this program reads up to 3.*Update"):
             Project.open(path, write)
 
 

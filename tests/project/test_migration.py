@@ -1,4 +1,4 @@
-"""A project as format version 1 left it (version_1.sql was dumped from one that its program made)."""
+"""Projects as formats 1 and 2 left them (dumped from some that the programs of then made)."""
 
 import contextlib
 import sqlite3
@@ -9,7 +9,7 @@ import pytest
 
 from spml_core.annotations import UNTOUCHED, Box, Erasure, Patch, Point, Scribble, Tag
 from spml_core.errors import ProjectError
-from spml_core.project import SCHEMA_VERSION, Project
+from spml_core.project import SCHEMA_VERSION, Project, schema
 from spml_core.project.history import replay
 
 FIRST = [
@@ -22,20 +22,29 @@ FIRST = [
 ]
 
 
-@pytest.fixture
-def old(tmp_path, images):
-    path = tmp_path / "old.spml"
+def restored(folder, version):
+    path = folder / "old.spml"
     (path / "runs/run-0001").mkdir(parents=True)
-    script = Path(__file__).with_name("version_1.sql").read_text(encoding="utf-8")
+    script = Path(__file__).with_name(f"version_{version}.sql").read_text(encoding="utf-8")
     with contextlib.closing(sqlite3.connect(path / "project.sqlite")) as connection:
         connection.executescript(script)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     return path
+
+
+@pytest.fixture
+def old(tmp_path, images):
+    return restored(tmp_path, 1)
+
+
+@pytest.fixture
+def old2(tmp_path, images):
+    return restored(tmp_path, 2)
 
 
 def test_nothing_is_lost(old):
     with Project.open(old) as project:
-        assert project._database.value("PRAGMA user_version") == SCHEMA_VERSION == 2
+        assert project._database.value("PRAGMA user_version") == SCHEMA_VERSION == 3
         assert project._database.value("PRAGMA integrity_check") == "ok"
         assert project._database.rows("PRAGMA foreign_key_check") == []
         assert project.classes.names == ("background", "cell", "hedge", "moss")
@@ -86,3 +95,42 @@ def test_who_only_reads_is_told_to_open_it_for_writing_once(old):
     Project.open(old).close()
     with Project.open(old, write=False) as project:
         assert list(project.marks(1).values()) == FIRST
+
+
+def test_nothing_of_version_2_is_lost_and_films_can_be_added(old2, stack):
+    with Project.open(old2) as project:
+        assert project._database.value("PRAGMA user_version") == 3
+        assert project._database.value("PRAGMA integrity_check") == "ok"
+        assert project._database.rows("PRAGMA foreign_key_check") == []
+        assert [record.name for record in project.pictures] == ["a", "b", "c"]
+        assert all((record.film, record.frame) == (None, None) for record in project.pictures)
+        assert (project.films, project.frames) == ((), ())
+        assert project.classes.names == ("background", "cell")
+        assert list(project.marks(1).values()) == [
+            Scribble(1, ((2.5, 3.0), (8.0, 9.0)), 3.0),
+            Point(1, 10, 4),
+        ]
+        assert list(project.marks(2).values()) == [Tag(1)]
+        assert [record.name for record in project.reviewed_pictures()] == ["c"]
+        assert project.current_run().id == "run-0001"
+        assert project.redo().note == "undone"
+        assert replay(project._database) == {1, 2, 3, 4, 5}
+        film = project.add_film(stack)
+        project.add_marks({project.frame(film, 2).id: [Tag(1)]}, "a frame")
+        assert project.marked_frames(film) == (2,)
+        assert project._database.rows("PRAGMA foreign_key_check") == []
+
+
+def test_a_migration_to_version_3_that_fails_leaves_version_2(old2, monkeypatch):
+    statements = [*schema._VERSION_3, "INSERT INTO nowhere VALUES (1)"]
+    monkeypatch.setattr(schema, "_VERSION_3", statements)
+    with pytest.raises(ProjectError, match="nowhere"):
+        Project.open(old2)
+    with contextlib.closing(sqlite3.connect(old2 / "project.sqlite")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'films'").fetchone() == (
+            0,
+        )
+    monkeypatch.undo()
+    with Project.open(old2) as project:
+        assert len(project.marked_pictures()) == 3

@@ -93,13 +93,13 @@ class Answers:
 
     def _predict(self, question: Predict) -> Steps:
         project = self._project()
-        record = _record(project, question.picture_id)
+        record = project.record(question.picture_id)
         run = project.run(question.run_id)
         model, stamp = self._model(run)
         codes = todays_codes(project, run, model)
         count = len(project.classes)
         pixels = project.open_picture(record)
-        key = stamp, _stamp(record.path), question.shrink, codes.tobytes(), count
+        key = stamp, _pixels_stamp(record), question.shrink, codes.tobytes(), count
         found = self._predictions.get(key)
         if found is None:
             found = yield from shrunk_prediction(model, pixels, question.shrink, codes, count, self._build)
@@ -146,18 +146,18 @@ class Answers:
 
     def _find_regions(self, question: FindRegions) -> Steps:
         project = self._project()
-        record = _record(project, question.picture_id)
+        record = project.record(question.picture_id)
         rgb = shrunk_rgb(project.open_picture(record), question.shrink)
         labels: NDArray[np.int32] = self._build(rgb).cut(question.count)
         yield Regions(question.request, record.id, question.shrink, labels)
 
     def _ask_why(self, question: AskWhy) -> Steps:
         project = self._project()
-        record = _record(project, question.picture_id)
+        record = project.record(question.picture_id)
         run = project.run(question.run_id)
         model, stamp = self._model(run)
         codes = todays_codes(project, run, model)
-        names = {other.name for other in project.pictures}
+        names = project.picture_names
 
         def still_there(segment: LabelledSegment) -> bool:
             return segment.picture in names and int(codes[segment.class_index]) < len(project.classes)
@@ -172,7 +172,7 @@ class Answers:
 
     def _ask_seeds(self, question: AskSeeds) -> Steps:
         project = self._project()
-        record = _record(project, question.picture_id)
+        record = project.record(question.picture_id)
         model = codes = None
         if question.run_id is not None:
             run = project.run(question.run_id)
@@ -216,7 +216,7 @@ class Answers:
         self, model: TrainedModel, stamp: Hashable, project: Project, record: PictureRecord, y: int, x: int
     ) -> SegmentedWindow:
         pixels = project.open_picture(record)
-        key = stamp, _stamp(record.path)
+        key = stamp, _pixels_stamp(record)
         windows = self._segments.get(key) or []
         for window in windows:
             if window.covers(y, x):
@@ -244,13 +244,6 @@ def share_the_machine() -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 2) // 2))
 
 
-def _record(project: Project, picture_id: int) -> PictureRecord:
-    for record in project.pictures:
-        if record.id == picture_id:
-            return record
-    raise ProjectError(f"The project has no picture with the number {picture_id}.", "Choose another picture.")
-
-
 def _from(first: int | None, pictures: tuple[PictureRecord, ...]) -> tuple[PictureRecord, ...]:
     """The pictures, beginning with the shown one: those after it are likely to be shown next."""
     start = next((i for i, record in enumerate(pictures) if record.id == first), 0)
@@ -264,6 +257,11 @@ def _stamp(path: Path) -> Hashable:
     except OSError:
         return str(path), 0, 0
     return str(path), about.st_mtime_ns, about.st_size
+
+
+def _pixels_stamp(record: PictureRecord) -> Hashable:
+    """Differs when a picture's file was written anew; the frames of a film have one file."""
+    return _stamp(record.path), record.frame
 
 
 def _digest(run: Run) -> str:

@@ -13,7 +13,7 @@ from spml_core.engine.background.answer_regions import every_middle
 from spml_core.engine.background.messages import Cancel, Failed
 from spml_core.engine.background.suggest_messages import Suggest, Suggested
 from spml_core.engine.suggest import Suggester
-from spml_core.errors import ProjectError, SpmlError
+from spml_core.errors import SpmlError
 from spml_core.project import PictureRecord, Project
 from spml_core.suggesting.picture_features import REGIONS
 
@@ -86,10 +86,7 @@ class SuggestionAnswers:
 
     def _answer(self, question: Suggest) -> None:
         suggester = self._read()
-        record = next((r for r in suggester.project.pictures if r.id == question.picture_id), None)
-        if record is None:
-            number = question.picture_id
-            raise ProjectError(f"The project has no picture with the number {number}.", "Choose another one.")
+        record = suggester.project.record(question.picture_id)
         self._send(question, suggester, record, wait=False)
         needs = _needs(suggester.project, record)
         if needs is None or needs == self._prepared or not self._is_wanted(question):

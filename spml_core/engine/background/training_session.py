@@ -110,4 +110,4 @@ class TrainingSession:
 
 
 def _record(project: Project, picture_id: int | None) -> PictureRecord | None:
-    return next((record for record in project.pictures if record.id == picture_id), None)
+    return None if picture_id is None else project.record(picture_id)

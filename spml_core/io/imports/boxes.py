@@ -8,7 +8,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
 from spml_core.io.imports.coco_boxes import read_coco_boxes
 from spml_core.io.imports.files import find_files
-from spml_core.io.imports.pictures import MarksByPicture, Sizes
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_named_after_picture
 from spml_core.io.imports.voc_boxes import read_voc_boxes
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.imports.yolo_boxes import read_yolo_boxes
@@ -72,7 +72,7 @@ def _files_of_one_kind(folder: Path, pictures: Sizes) -> tuple[str, list[Path]]:
     for path in find_files(folder, _KINDS, "boxes"):
         by_kind.setdefault(path.suffix.lower(), []).append(path)
     # Data sets hold other text files too, such as lists of pictures.
-    if not any(path.stem in pictures for path in by_kind.get(".txt", ())):
+    if not any(is_named_after_picture(path, pictures) for path in by_kind.get(".txt", ())):
         by_kind.pop(".txt", None)
     if not by_kind:
         raise MarkError(

@@ -57,9 +57,15 @@ def find_files_by_stem(folder: Path | str, suffixes: Collection[str], what: str)
             )
         found[path.stem] = path
     if not found:
-        kinds = " or ".join(suffix.removeprefix(".").upper() for suffix in suffixes)
-        raise MarkError(f"There is no {kinds} in {folder}.", f"Give the folder that holds the {what}.")
+        raise MarkError(
+            f"There is no {kinds_of_files(suffixes)} in {folder}.", f"Give the folder that holds the {what}."
+        )
     return found
+
+
+def kinds_of_files(suffixes: Collection[str]) -> str:
+    """Some suffixes in words: PNG or XML."""
+    return " or ".join(suffix.removeprefix(".").upper() for suffix in suffixes)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from spml_core.annotations import UNTOUCHED, Patch
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.files import find_files_by_stem
-from spml_core.io.imports.pictures import MarksByPicture, Sizes, picture_of_file
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files, picture_of_file
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.index_png import read_index_png
 
@@ -42,14 +42,14 @@ def read_masks(
     Raises
     ------
     MarkError
-        If there is no PNG, one can't be read, belongs to no picture or has another size, or two have one
-        stem.
+        If there is no PNG, one can't be read, belongs to no picture or has another size, or two are of one
+        picture.
     ClassError
         If a PNG holds an index that is no class.
     """
     return {
         picture_of_file(path, pictures): [Patch(0, 0, checked_codes(path, pictures, classes))]
-        for path in find_index_pngs(folder, "masks").values()
+        for path in find_picture_files(folder, (".png",), "masks", pictures).values()
     }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
 from spml_core.annotations import Mark
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
+from spml_core.images import PictureNames
+from spml_core.io.imports.files import find_files, kinds_of_files
 from spml_core.io.imports.warnings import ImportWarnings
 
 Sizes: TypeAlias = Mapping[str, tuple[int, int]]
-"""Height and width of each picture, by its stem."""
+"""Height and width of each picture, by its stem; of frames of films, too, if it is a ``PictureNames``."""
 
 MarksByPicture: TypeAlias = dict[str, list[Mark]]
 """The marks of each picture that has any, by its stem."""
@@ -22,29 +24,34 @@ Reader: TypeAlias = Callable[[Path | str, Sizes, ClassTable, ImportWarnings], Ma
 
 
 def find_picture(image: str, pictures: Sizes) -> str | None:
-    """Stem of the picture that a stem, file name or path means; None if there is none."""
-    name = PurePosixPath(image.replace("\\", "/")).name
-    return next((word for word in (image, name, PurePosixPath(name).stem) if word in pictures), None)
+    """Name of the picture that a name, file name or path means; None if there is none. See ``PictureNames.find``."""
+    return _names(pictures).find(image)
 
 
 def named_picture(where: str, image: str, pictures: Sizes) -> str:
-    """Stem of the picture that a stem, file name or path means.
+    """Name of the picture that a name, file name or path means.
 
     Raises
     ------
     MarkError
         If there is no such picture; it begins with ``where``.
     """
-    stem = find_picture(image, pictures)
-    if stem is None:
+    name = find_picture(image, pictures)
+    if name is None:
         raise MarkError(
-            f"{where}: there is no picture {image!r}.", "Give the stem or file name of a picture."
+            f"{where}: there is no picture {image!r}.",
+            f"Give the stem or file name of a picture{_of_frames(pictures)}.",
         )
-    return stem
+    return name
+
+
+def is_named_after_picture(path: Path, pictures: Sizes) -> bool:
+    """Whether a file has the name of a picture, or of a frame."""
+    return _names(pictures).of_file(path) is not None
 
 
 def picture_of_file(path: Path, pictures: Sizes, said: str | None = None) -> str:
-    """Stem of the picture that a file of marks belongs to: the file's own, or else what the file says.
+    """Name of the picture that a file of marks belongs to: that of the file itself, or else what the file says.
 
     Own first: programs write names into their files that later renaming makes untrue.
 
@@ -53,13 +60,59 @@ def picture_of_file(path: Path, pictures: Sizes, said: str | None = None) -> str
     MarkError
         If neither is a picture.
     """
-    stem = path.stem if path.stem in pictures else find_picture(said or "", pictures)
-    if stem is None:
+    names = _names(pictures)
+    name = names.of_file(path) or names.find(said or "")
+    if name is None:
         raise MarkError(
             f"{path} belongs to no picture: there is none named {path.stem!r}.",
-            "Name it as its picture, or take it out of the folder.",
+            f"Name it as its picture{_of_frames(pictures)}, or take it out of the folder.",
         )
-    return stem
+    return name
+
+
+def find_picture_files(
+    folder: Path | str, suffixes: Collection[str], what: str, pictures: Sizes
+) -> dict[str, Path]:
+    """Return the files of a folder and its subfolders that are named as pictures: one for each.
+
+    Parameters
+    ----------
+    folder, suffixes, what
+        As for ``find_files``.
+    pictures : mapping
+
+    Returns
+    -------
+    dict
+        Path by the picture's name; that of a file named as no picture by its own stem, for the complaint to come.
+
+    Raises
+    ------
+    MarkError
+        If there is no such folder, no file, or two are of one picture.
+    """
+    names = _names(pictures)
+    found: dict[str, Path] = {}
+    for path in find_files(folder, suffixes, what):
+        name = names.of_file(path) or path.stem
+        if name in found:
+            raise MarkError(
+                f"Two files belong to the picture {name!r}: {found[name]} and {path}.", "Keep one of them."
+            )
+        found[name] = path
+    if not found:
+        raise MarkError(
+            f"There is no {kinds_of_files(suffixes)} in {folder}.", f"Give the folder that holds the {what}."
+        )
+    return found
+
+
+def _names(pictures: Sizes) -> PictureNames:
+    return pictures if isinstance(pictures, PictureNames) else PictureNames(pictures)
+
+
+def _of_frames(pictures: Sizes) -> str:
+    return ", or FILM/NUMBER or FILM/STEM of a frame" if _names(pictures).films else ""
 
 
 def named_class(where: str, word: str, classes: ClassTable) -> int:

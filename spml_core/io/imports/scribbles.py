@@ -10,12 +10,13 @@ from xml.etree.ElementTree import Element
 from spml_core.annotations import Mark, Scribble
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
-from spml_core.io.imports.files import find_files_by_stem, read_xml
+from spml_core.io.imports.files import read_xml
 from spml_core.io.imports.index_pngs import checked_codes, scribble_patch
 from spml_core.io.imports.pictures import (
     MarksByPicture,
     Sizes,
     check_size,
+    find_picture_files,
     is_inside,
     named_class,
     picture_of_file,
@@ -54,14 +55,14 @@ def read_scribbles(
     Raises
     ------
     MarkError
-        If there is no file, one can't be read, belongs to no picture or to one of another size, or two have
-        one stem.
+        If there is no file, one can't be read, belongs to no picture or to one of another size, or two are
+        of one picture.
     ClassError
         If a file speaks of a class that isn't there.
     """
     warnings = warnings or ImportWarnings()
     marks: MarksByPicture = {}
-    for path in find_files_by_stem(folder, (".png", ".xml"), "scribbles").values():
+    for path in find_picture_files(folder, (".png", ".xml"), "scribbles", pictures).values():
         found: list[Mark] = []
         if path.suffix.lower() == ".xml":
             stem, found = _read_lines(path, pictures, classes, warnings)

@@ -10,7 +10,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.box_check import checked_box
 from spml_core.io.imports.files import read_bytes
-from spml_core.io.imports.pictures import MarksByPicture, Sizes, picture_of_file
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_named_after_picture, picture_of_file
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.imports.yolo_names import find_names
 
@@ -43,7 +43,7 @@ def read_yolo_boxes(
     class_of = _class_of_numbers(source, classes, warnings)
     marks: MarksByPicture = {}
     for path in paths:
-        if path.name.lower() in _NO_LABELS and path.stem not in pictures:
+        if path.name.lower() in _NO_LABELS and not is_named_after_picture(path, pictures):
             continue
         stem = picture_of_file(path, pictures)
         for line, text in enumerate(read_bytes(path).decode("utf-8-sig", errors="replace").splitlines(), 1):

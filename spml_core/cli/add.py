@@ -1,0 +1,73 @@
+"""``spml add``: more pictures and films for a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spml_core.cli.failures import guarded
+from spml_core.cli.options import Json, ProjectPath
+from spml_core.cli.output import Output
+from spml_core.cli.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from spml_core.project import FilmRecord, Project
+
+
+@guarded
+def add(
+    project: ProjectPath,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Pictures, films, or folders of them; they stay there.",
+            show_default=False,
+        ),
+    ],
+    film: Annotated[
+        bool, typer.Option("--film", help="Take each path as a film; a folder's pictures are its frames.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Add pictures and films that a project doesn't have yet: all of them, or none if one is wrong."""
+    from spml_core.project import Project
+    from spml_core.project.choosing import choose
+
+    pictures: list[Path] = []
+    films: list[Path] = list(paths) if film else []
+    for path in () if film else paths:
+        found = choose(path if path.is_dir() else [path])
+        pictures += found.pictures
+        films += found.films
+    with ProgressBar() as bar, Project.open(project) as opened:
+        new_pictures, new_films = opened.add(
+            pictures, films, lambda done, total: bar.update("Reading pictures", done, total)
+        )
+        tell_warnings(opened, new_films)
+    Output(json).summary(
+        f"Added {what_came(len(new_pictures), new_films)} to {project}.",
+        project=str(project),
+        pictures=[record.name for record in new_pictures],
+        films=[record.name for record in new_films],
+    )
+
+
+def what_came(pictures: int, films: Iterable[FilmRecord]) -> str:
+    """Pictures and films in words: ``2 pictures and the film walk (120 frames)``."""
+    words = [f"{film.name} ({film.count} frames)" for film in films]
+    parts = [f"{pictures} picture{'s' * (pictures != 1)}"] * (pictures > 0 or not words)
+    if words:
+        parts.append(f"the film{'s' * (len(words) > 1)} {', '.join(words)}")
+    return " and ".join(parts)
+
+
+def tell_warnings(project: Project, films: Iterable[FilmRecord]) -> None:
+    """Print what should be known of films that were added, a line each."""
+    for film in films:
+        for warning in project.open_film(film).warnings:
+            typer.echo(f"spml: {warning}", err=True)

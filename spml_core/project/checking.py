@@ -1,0 +1,52 @@
+"""Pictures and films read once before a project takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+
+from spml_core.images import FrameNames
+from spml_core.project.choosing import Chosen
+from spml_core.project.films import CheckedFilm, check_film
+from spml_core.project.pictures import CheckedPicture, Progress, check_pictures
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was read without complaint."""
+
+    pictures: list[CheckedPicture]
+    films: list[CheckedFilm]
+
+    @property
+    def stems(self) -> list[str]:
+        """Names of the pictures."""
+        return [picture.path.stem for picture in self.pictures]
+
+    @property
+    def frame_names(self) -> list[FrameNames]:
+        """Names of the films and their frames."""
+        return [film.frame_names for film in self.films]
+
+
+def check(chosen: Chosen, progress: Progress | None = None) -> Checked:
+    """Decode every picture and open every film; ``progress`` is called after each.
+
+    Raises
+    ------
+    PictureError, FilmError
+        On the first that can't be read.
+    """
+    total = len(chosen.pictures) + len(chosen.films)
+    done = count(1)
+
+    def step() -> None:
+        if progress is not None:
+            progress(next(done), total)
+
+    pictures = check_pictures(chosen.pictures, step)
+    films = []
+    for path in chosen.films:
+        films.append(check_film(path))
+        step()
+    return Checked(pictures, films)

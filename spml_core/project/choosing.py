@@ -1,0 +1,76 @@
+"""What a user chose to add, told apart: still pictures and films."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from spml_core.errors import PictureError
+from spml_core.films import VIDEO_SUFFIXES, is_film
+from spml_core.images import check_stems, walk_files, walk_pictures
+
+Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A folder of pictures and films, a film, or the paths of some pictures and films."""
+
+FILM_FILES = VIDEO_SUFFIXES | {".tif", ".tiff"}
+"""Suffixes of files that are or may be films: a TIFF is one if it has several pages."""
+
+FILM_FOLDERS = frozenset({".zarr"})
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Paths of still pictures, no two with one stem, and of films; each once."""
+
+    pictures: list[Path]
+    films: list[Path]
+
+
+def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chosen:
+    """Tell still pictures from films.
+
+    Parameters
+    ----------
+    images : path, or iterable of paths
+        A folder, in all of whose subfolders pictures and films are found, or a film; or the paths of pictures and
+        films. Videos, TIFF files with several pages, and zarr arrays are films.
+    films : iterable of path
+        What is to be taken as a film in any case: also a folder, whose pictures are then its frames.
+
+    Raises
+    ------
+    PictureError
+        If there is none at all, or two pictures share a stem.
+    """
+    given = list(films)
+    if isinstance(images, str | os.PathLike):
+        path = Path(images)
+        if path.exists() and is_film(path):
+            return Chosen([], _once([path, *given]))
+        if path.is_file():
+            raise PictureError(
+                f"{path} is neither a folder nor a film.", "Give the folder that holds the pictures."
+            )
+        found = walk_pictures(path)
+        moving = [film for film in walk_files(path, FILM_FILES, FILM_FOLDERS) if is_film(film)]
+        if not found and not moving and not given:
+            raise PictureError(f"There is no picture in {path}.", "Put PNG, JPEG, TIFF or video files there.")
+    else:
+        found = _once(images)
+        moving = [
+            path for path in found if path.suffix.lower() in FILM_FILES | FILM_FOLDERS and is_film(path)
+        ]
+        if not found and not given:
+            raise PictureError("No picture was chosen.", "Give at least one.")
+    taken = {Path(path).resolve() for path in (*moving, *given)}
+    # The pictures of a folder that is a film are its frames.
+    still = [path for path in found if taken.isdisjoint((path.resolve(), path.resolve().parent))]
+    check_stems(still)
+    return Chosen(still, _once([*moving, *given]))
+
+
+def _once(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    return list({Path(path).resolve(): Path(path) for path in paths}.values())
