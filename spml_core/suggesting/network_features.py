@@ -18,8 +18,10 @@ _MIDDLE = slice(2, 6)  # of the default backbone: neither bare edges nor what th
 
 
 @torch.inference_mode()
-def network_features(backbone: Backbone, rgb: NDArray[np.uint8], name: str = DEFAULT_BACKBONE) -> Floats:
-    """Middle levels of a backbone on a picture enlarged twice (a large one: as far as 2^20 pixels allow).
+def network_features(
+    backbone: Backbone, rgb: NDArray[np.uint8], name: str = DEFAULT_BACKBONE, *, scale: float = _SCALE
+) -> Floats:
+    """Middle levels of a backbone on an enlarged picture (a large one: as far as 2^20 pixels allow).
 
     Within one picture they tell more than the deepest ones, which are about the whole scene.
 
@@ -29,13 +31,15 @@ def network_features(backbone: Backbone, rgb: NDArray[np.uint8], name: str = DEF
     rgb : ndarray, (H, W, 3) uint8
     name : str
         Of the backbone: others than the default one give all but their first level.
+    scale : float
+        How much it is enlarged.
 
     Returns
     -------
     ndarray, (ceil(H / 4), ceil(W / 4), C) float32
     """
     height, width = rgb.shape[:2]
-    scale = min(_SCALE, (_INPUT_PIXELS / (height * width)) ** 0.5)
+    scale = min(scale, (_INPUT_PIXELS / (height * width)) ** 0.5)
     size = tuple(max(32, 32 * round(side * scale / 32)) for side in (height, width))
     device = next(backbone.parameters()).device
     batch = F.interpolate(rgb_tensor(rgb).to(device), size=size, mode="bilinear", antialias=scale < 1)

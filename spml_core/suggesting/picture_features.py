@@ -97,15 +97,15 @@ class PictureFeatures:
         return np.unique(self.regions.ravel(), return_index=True)[1]
 
 
-def working_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width at which a picture is looked at: the same shape, at most 2^19 pixels."""
-    shrink = min(1.0, (WORKING_PIXELS / (height * width)) ** 0.5)
+def working_size(height: int, width: int, pixels: int = WORKING_PIXELS) -> tuple[int, int]:
+    """Height and width at which a picture is looked at: the same shape, at most so many pixels."""
+    shrink = min(1.0, (pixels / (height * width)) ** 0.5)
     return max(1, int(height * shrink)), max(1, int(width * shrink))
 
 
-def at_working_size(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def at_working_size(rgb: NDArray[np.uint8], pixels: int = WORKING_PIXELS) -> NDArray[np.uint8]:
     """A picture (H, W, 3) shrunk to its working size."""
-    height, width = working_size(*rgb.shape[:2])
+    height, width = working_size(rgb.shape[0], rgb.shape[1], pixels)
     if (height, width) == rgb.shape[:2]:
         return np.ascontiguousarray(rgb)
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
