@@ -1,7 +1,8 @@
 """Small real data to try the program on; LICENSES.md beside this file tells where it is from.
 
-Each set holds ``images/``, ``masks/`` (the truth of every picture), ``scribbles/`` and ``points.csv`` (marks on about
-half of the pictures) and ``classes.json``.
+Each set of pictures holds ``images/``, ``masks/`` (the truth of every picture), ``scribbles/`` and ``points.csv``
+(marks on about half of the pictures) and ``classes.json``. The film holds ``film.mp4``, ``labels/`` (the truth of every
+frame), ``scribbles/`` (marks on two frames) and ``classes.json``, and in ``sources/`` what it was rendered from.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from spml_core.errors import PictureError
 
-NAMES = ("nuclei", "people")
+NAMES = ("nuclei", "people", "film")
 
 
 def sample_path(name: str) -> Path:
@@ -19,7 +20,8 @@ def sample_path(name: str) -> Path:
     Parameters
     ----------
     name : str
-        ``"nuclei"`` (12 micrographs, 2 classes) or ``"people"`` (10 photos, 5 classes).
+        ``"nuclei"`` (12 micrographs, 2 classes), ``"people"`` (10 photos, 5 classes) or ``"film"`` (60 frames of
+        moving nuclei, 3 classes).
 
     Raises
     ------

@@ -24,6 +24,7 @@ class Sample(StrEnum):
 
     NUCLEI = "nuclei"
     PEOPLE = "people"
+    FILM = "film"
 
 
 @guarded
@@ -46,14 +47,14 @@ def open_app(
 @guarded
 def demo(
     sample: Annotated[
-        Sample, typer.Argument(metavar="[nuclei|people]", help="Which sample to open.")
+        Sample, typer.Argument(metavar="[nuclei|people|film]", help="Which sample to open.")
     ] = Sample.NUCLEI,
     folder: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where to copy it; by default the program's own folder."),
     ] = None,
 ) -> None:
-    """Open the window on a sample project, with marks ready to train."""
+    """Open the window on a sample project, with marks ready to train on, or to propagate through the film."""
     require_window()
     samples = _window("samples")
     project = samples.make_sample_project(

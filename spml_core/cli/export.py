@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
+from spml_core.errors import ConfigError
 
 
 @guarded
@@ -19,11 +21,22 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="index-png, coco, yolo-seg, tiff, ome-zarr or overlay.", show_default=False
+            metavar="NAME",
+            help="index-png, coco, yolo-seg, tiff, ome-zarr or overlay;"
+            " of films index-png, overlay-mp4, tiff, ome-zarr or coco.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.", show_default=False)],
-    reviewed: Annotated[bool, typer.Option("--reviewed", help="Only pictures accepted as reviewed.")] = False,
+    film: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Export this film's frames, not the still pictures.", show_default=False
+        ),
+    ] = None,
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="Only pictures or frames accepted as reviewed.")
+    ] = False,
     run: Annotated[
         str | None,
         typer.Option(metavar="RUN", help="Another run than the current one.", show_default=False),
@@ -48,7 +61,7 @@ def export(
         bool | None,
         typer.Option(
             "--copy-images/--no-copy-images",
-            help="Put the pictures beside COCO or YOLO labels; YOLO does unless told not to.",
+            help="Put the pictures or frames beside COCO or YOLO labels; YOLO does unless told not to.",
             show_default=False,
         ),
     ] = None,
@@ -61,10 +74,15 @@ def export(
     ] = "auto",
     json: Json = False,
 ) -> None:
-    """Write reviewed masks, and predictions of all other pictures, for other programs."""
+    """Write reviewed masks, and predictions of all other pictures or frames, for other programs."""
     from spml_core.engine.export import ExportOptions, export_project, finished_labels, predicted_labels
+    from spml_core.engine.film_export import export_film
     from spml_core.project import Project
 
+    if film is not None and run is not None:
+        raise ConfigError(
+            f"--run {run} was given with --film {film}.", "A film's frames are exported as propagated."
+        )
     output = Output(json)
     written = total = 0
     with Project.open(project, write=False) as opened, ProgressBar() as bar:
@@ -80,33 +98,37 @@ def export(
             opacity=opacity,
             **choices,
         )
-        # Before anything was trained reviewed and imported masks alone may do.
-        trained = run is not None or opened.current_run() is not None
-        labels_of = finished_labels(
-            opened, run, predict=predicted_labels(opened, run, device) if trained else None
-        )
-        for step in export_project(
-            opened,
-            out,
-            format,
-            labels_of=labels_of,
-            only_reviewed=reviewed,
-            options=options,
-        ):
-            total = step.total
-            written += step.path is not None
-            bar.update("Exporting", step.done, total)
-            output.event(
-                {
-                    "event": "exported" if step.path is not None else "skipped",
-                    "name": step.name,
-                    "path": None if step.path is None else str(step.path),
-                }
+        if film is not None:
+            record = opened.film(film)
+            steps = export_film(opened, record, out, format, only_reviewed=reviewed, options=options)
+        else:
+            # Before anything was trained reviewed and imported masks alone may do.
+            trained = run is not None or opened.current_run() is not None
+            labels_of = finished_labels(
+                opened, run, predict=predicted_labels(opened, run, device) if trained else None
             )
+            steps = export_project(
+                opened, out, format, labels_of=labels_of, only_reviewed=reviewed, options=options
+            )
+        with closing(steps):  # after Ctrl-C it removes what isn't whole
+            for step in steps:
+                total = step.total
+                written += step.path is not None
+                bar.update("Exporting", step.done, total)
+                output.event(
+                    {
+                        "event": "exported" if step.path is not None else "skipped",
+                        "name": step.name,
+                        "path": None if step.path is None else str(step.path),
+                    }
+                )
     missing = total - written
-    advice = (
-        f" {missing} of {total} pictures have no prediction: run spml train {project}." if missing else ""
-    )
-    output.summary(
-        f"Exported {written} pictures to {out}.{advice}", pictures=written, skipped=missing, out=str(out)
-    )
+    if film is None:
+        what, advice = "pictures", f"pictures have no prediction: run spml train {project}."
+    elif reviewed:
+        what, advice = "frames", "frames weren't reviewed and have no labels."
+    else:
+        what, advice = "frames", f"frames have no labels: run spml propagate {project} {film}."
+    said = f" {missing} of {total} {advice}" if missing else ""
+    counts = {what: written, "skipped": missing}
+    output.summary(f"Exported {written} {what} to {out}.{said}", **counts, out=str(out))

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from spml_core import __version__
+from spml_core.cli.add import add
 from spml_core.cli.app import demo, open_app
 from spml_core.cli.contours import contours
 from spml_core.cli.doctor import doctor
@@ -20,6 +21,7 @@ from spml_core.cli.import_marks import import_marks
 from spml_core.cli.info import info
 from spml_core.cli.new import new
 from spml_core.cli.predict import predict
+from spml_core.cli.propagate import propagate
 from spml_core.cli.run_paper import run_paper
 from spml_core.cli.suggest import suggest
 from spml_core.cli.train import train
@@ -35,9 +37,11 @@ app = typer.Typer(
 app.command("app")(open_app)
 app.command("demo")(demo)
 app.command("new")(new)
+app.command("add")(add)
 app.command("import")(import_marks)
 app.command("train")(train)
 app.command("predict")(predict)
+app.command("propagate")(propagate)
 app.command("suggest")(suggest)
 app.command("evaluate")(evaluate)
 app.command("export")(export)

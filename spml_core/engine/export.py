@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.classes import IGNORE
+from spml_core.classes import IGNORE, ClassTable
 from spml_core.engine.predictions import PredictionStore
 from spml_core.errors import MarkError, ProjectError, StorageError
 from spml_core.images import Picture
@@ -32,7 +32,9 @@ __all__ = [
     "ExportOptions",
     "Exported",
     "LabelsOf",
+    "check_folder",
     "export_project",
+    "exported_codes",
     "finished_labels",
     "predicted_labels",
 ]
@@ -42,6 +44,9 @@ LabelsOf: TypeAlias = Callable[[PictureRecord], NDArray[np.uint8] | None]
 
 _BESIDE_PICTURES = ("coco", "yolo-seg", "ome-zarr")
 """Formats none of whose files could have a picture's name."""
+
+_BESIDE_FILMS = ("coco", "yolo-seg")
+"""The same for a film's name: a film may be an OME-Zarr."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,8 @@ def export_project(
     labels_of: LabelsOf | None = None,
     only_reviewed: bool = False,
     options: ExportOptions | None = None,
-) -> Iterator[Exported]:
-    """Write the labels of all pictures, or the reviewed ones.
+) -> Generator[Exported, None, None]:
+    """Write the labels of all still pictures, or the reviewed ones. Frames of films aren't among them.
 
     Every file is there whole or not at all. What speaks of all pictures (``annotations.json``, ``data.yaml``,
     ``classes.json``) comes last, after the last :class:`Exported`: closing the generator before its end cancels.
@@ -108,10 +113,16 @@ def export_project(
         If a picture can't be read and the format needs it.
     """
     check_format(format)
-    _check_folder(project, out, format)
+    check_folder(
+        project, out, beside_pictures=format in _BESIDE_PICTURES, beside_films=format in _BESIDE_FILMS
+    )
     options = options or ExportOptions()
     options.object_classes(project.classes)
-    records = project.reviewed_pictures() if only_reviewed else project.pictures
+    records = project.pictures
+    if only_reviewed:  # frames of films have exports of their own
+        records = tuple(record for record in project.reviewed_pictures() if record.film is None)
+    if not project.pictures:
+        raise ProjectError(f"{project.path} holds films only.", "Export each film by itself.")
     if not records:
         raise ProjectError(
             f"No picture of {project.path} was reviewed yet.",
@@ -214,30 +225,71 @@ def predicted_labels(project: Project, run_id: str | None = None, device: str = 
     return labels_of
 
 
-def _labelled(
-    project: Project, record: PictureRecord, labels: NDArray[np.uint8], file_name: str
-) -> LabelledPicture:
+def exported_codes(
+    record: PictureRecord, labels: NDArray[np.uint8], classes: ClassTable
+) -> NDArray[np.uint8]:
+    """Labels of a picture or frame as they are written: 255 (IGNORE) for all that is no class.
+
+    Raises
+    ------
+    MarkError
+        If they have another size than the picture.
+    """
     if labels.shape != (record.height, record.width):
         raise MarkError(
             f"The labels of {record.name!r} have the shape {labels.shape};"
             f" the picture is {record.height} x {record.width}.",
             "Predict the picture anew.",
         )
-    codes = np.where(labels < len(project.classes), labels, IGNORE).astype(np.uint8)
+    return np.where(labels < len(classes), labels, IGNORE).astype(np.uint8)
+
+
+def _labelled(
+    project: Project, record: PictureRecord, labels: NDArray[np.uint8], file_name: str
+) -> LabelledPicture:
+    codes = exported_codes(record, labels, project.classes)
     return LabelledPicture(
         record.name, record.path, file_name, codes, read_rgb=lambda: project.open_picture(record).rgb()
     )
 
 
-def _check_folder(project: Project, out: Path, format: str) -> None:
+def check_folder(
+    project: Project, out: Path, *, beside_pictures: bool = False, beside_films: bool = False
+) -> None:
+    """See that an export can't replace what the project is made of.
+
+    Parameters
+    ----------
+    project : Project
+    out : Path
+        Folder that the export would write to.
+    beside_pictures, beside_films : bool
+        Whether it may lie where pictures or films are: no file of the export could have the name of one.
+
+    Raises
+    ------
+    StorageError
+        If it could.
+    """
     folder = out.resolve()
     if folder.is_relative_to(project.path):
         raise StorageError(f"{out} lies in the project {project.path}.", "Export to a folder outside of it.")
-    if format not in _BESIDE_PICTURES and any(record.path.parent == folder for record in project.pictures):
-        raise StorageError(
-            f"{out} holds pictures of the project; the export could replace them.",
-            "Export to another folder.",
-        )
+    for film in project.films:
+        # Whatever is added to the folder of a sequence or of a zarr array makes it another film.
+        if film.kind != "video" and film.path.is_dir() and folder.is_relative_to(film.path):
+            raise StorageError(f"{out} lies in the film {film.path}.", "Export to another folder.")
+    held = {
+        "pictures": () if beside_pictures else [record.path.parent for record in project.pictures],
+        "films": ()
+        if beside_films
+        else [film.path.parent for film in project.films if film.kind != "sequence"],
+    }
+    for what, folders in held.items():
+        if folder in folders:
+            raise StorageError(
+                f"{out} holds {what} of the project; the export could replace them.",
+                "Export to another folder.",
+            )
 
 
 def _file_names(project: Project) -> dict[int, str]:

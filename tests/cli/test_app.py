@@ -46,14 +46,14 @@ def test_a_project_that_is_open_elsewhere_is_refused(spml, project, window):
 
 
 def test_demo_copies_the_sample_and_opens_it(spml, tmp_path, window):
-    for arguments, name in ((), "nuclei"), (("people",), "people"):
+    for arguments, name in ((), "nuclei"), (("people",), "people"), (("film",), "film"):
         done = spml("demo", *arguments, "--folder", tmp_path)
         assert done.code == 0, done.err
         path = tmp_path / name / f"{name}.spml"
         assert str(path) in done.out
         with Project.open(path) as opened:
-            assert len(opened.marked_pictures()) >= 5
-    assert window == [tmp_path / "nuclei" / "nuclei.spml", tmp_path / "people" / "people.spml"]
+            assert len(opened.marked_pictures()) >= (2 if name == "film" else 5)
+    assert window == [tmp_path / name / f"{name}.spml" for name in ("nuclei", "people", "film")]
 
 
 def test_demo_uses_the_programs_own_folder(spml, tmp_path, window, monkeypatch):

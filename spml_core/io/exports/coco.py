@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,48 +23,104 @@ from spml_core.io.exports.outlines import polygon_of, trace_outlines
 class CocoExporter(Exporter):
     """``annotations.json``, and the pictures in ``images`` if they are to be copied.
 
-    Categories are numbered from 1 in the order of the classes, the background left out. Polygons follow the edges of
-    the pixels: decoded by pycocotools they give back the label map. An instance's ``area`` counts pixels.
-    ``file_name`` is the picture's path below the folder that holds all pictures, or its name in ``images``.
-    Keys as in https://cocodataset.org/#format-data.
+    ``file_name`` is the picture's path below the folder that holds all pictures, or its name in ``images``. All else is
+    as in :class:`CocoFile`.
     """
 
     def __init__(self, out: Path, classes: ClassTable, options: ExportOptions) -> None:
         super().__init__(out, classes, options)
-        self._path = out / "annotations.json"
+        self._coco = CocoFile(out, classes, options)
+
+    def add(self, item: LabelledPicture) -> Path:  # noqa: D102
+        file_name = item.file_name
+        if self.options.copy_images:
+            file_name = copy_picture(item.path, make_folder(self.out / "images")).name
+        self._coco.add(item.labels, self._coco.pictures + 1, file_name)
+        return self._coco.path
+
+    def finish(self) -> None:  # noqa: D102
+        self._coco.finish()
+
+    def close(self) -> None:  # noqa: D102
+        self._coco.close()
+
+
+class CocoFile:
+    """``annotations.json`` in a folder, written by :meth:`finish`.
+
+    Categories are numbered from 1 in the order of the classes, the background left out. Polygons follow the edges of
+    the pixels: decoded by pycocotools they give back the label map. An instance's ``area`` counts pixels.
+    Keys as in https://cocodataset.org/#format-data.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; it is there.
+    classes : ClassTable
+    options : ExportOptions
+
+    Attributes
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageError
+        From here and every method.
+    """
+
+    def __init__(self, out: Path, classes: ClassTable, options: ExportOptions) -> None:
+        self.path = out / "annotations.json"
+        self._classes = classes
+        self._options = options
         self._objects = options.object_classes(classes)
         self._images: list[dict[str, Any]] = []
         self._count = 0
         # Annotations of thousands of pictures may not fit into memory. The file has no name that could be left behind.
-        with storage_errors(self._path):
+        with storage_errors(self.path):
             self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=out)  # noqa: SIM115 (closed by close)
 
-    def add(self, item: LabelledPicture) -> Path:  # noqa: D102
-        height, width = item.labels.shape
-        number = len(self._images) + 1
-        file_name = item.file_name
-        if self.options.copy_images:
-            file_name = copy_picture(item.path, make_folder(self.out / "images")).name
-        self._images.append({"id": number, "file_name": file_name, "height": height, "width": width})
-        with storage_errors(self._path):
-            for instance in find_instances(item.labels, self._objects, self.options.min_area):
+    @property
+    def pictures(self) -> int:
+        """Number of pictures so far."""
+        return len(self._images)
+
+    def add(
+        self, labels: NDArray[np.uint8], number: int, file_name: str, about: Mapping[str, Any] | None = None
+    ) -> None:
+        """Add a picture and its instances.
+
+        Parameters
+        ----------
+        labels : ndarray, (H, W) uint8
+        number : int
+            Its id.
+        file_name : str
+        about : mapping, optional
+            What else to say of the picture.
+        """
+        height, width = labels.shape
+        image = {"id": number, "file_name": file_name, "height": height, "width": width}
+        self._images.append(image | dict(about or {}))
+        with storage_errors(self.path):
+            for instance in find_instances(labels, self._objects, self._options.min_area):
                 self._count += 1
                 annotation = {
                     "id": self._count,
                     "image_id": number,
                     "category_id": self._objects.index(instance.class_index) + 1,
-                    "segmentation": segmentation_of(instance, height, width, self.options.masks),
+                    "segmentation": segmentation_of(instance, height, width, self._options.masks),
                     "area": instance.area,
                     "bbox": [instance.left, instance.top, instance.mask.shape[1], instance.mask.shape[0]],
                     "iscrowd": 0,
                 }
                 separator = b"" if self._count == 1 else b",\n"
                 self._annotations.write(separator + json.dumps(annotation, separators=(",", ":")).encode())
-        return self._path
 
-    def finish(self) -> None:  # noqa: D102
+    def finish(self) -> None:
+        """Write the file."""
         categories = [
-            {"id": number, "name": self.classes.names[code], "supercategory": ""}
+            {"id": number, "name": self._classes.names[code], "supercategory": ""}
             for number, code in enumerate(self._objects, 1)
         ]
         head = {
@@ -81,9 +137,10 @@ class CocoExporter(Exporter):
                 file.write(block)
             file.write(b"\n]}\n")
 
-        write_atomic(self._path, write)
+        write_atomic(self.path, write)
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:
+        """Let go of what is held. More than once does no harm."""
         # What a full disk kept from being written is no loss any more.
         with contextlib.suppress(OSError):
             self._annotations.close()

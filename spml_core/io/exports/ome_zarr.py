@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.classes import IGNORE
+from spml_core.classes import IGNORE, ClassTable
 from spml_core.io.atomic import storage_errors
-from spml_core.io.exports.exporter import Exporter, LabelledPicture
+from spml_core.io.exports.exporter import Exporter, ExportOptions, LabelledPicture
 
 if TYPE_CHECKING:
     import zarr
 
 Image: TypeAlias = NDArray[np.uint8]
 
-_VERSION = "0.5"
+VERSION = "0.5"
 _CHUNK = 512
-_LABELS = "classes"
+LABELS = "classes"
 
 
 class OmeZarrExporter(Exporter):
@@ -40,7 +40,7 @@ class OmeZarrExporter(Exporter):
             try:
                 temporary.chmod(0o755)
                 self._write(temporary / "new", item)
-                _replace_folder(temporary / "new", path, aside=temporary / "old")
+                replace_folder(temporary / "new", path, aside=temporary / "old")
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path
@@ -51,37 +51,39 @@ class OmeZarrExporter(Exporter):
         name = item.name
         root = zarr.create_group(folder, zarr_format=3)
         channels = _channels(item.read_rgb())
-        datasets = _write_sizes(root, _sizes(channels, _halved_by_mean), ("c", "y", "x"), between=True)
+        datasets = _write_sizes(root, sizes(channels, halved_by_mean), ("c", "y", "x"), between=True)
         root.attrs["ome"] = {
-            "version": _VERSION,
-            "multiscales": [_multiscale(name, ("c", "y", "x"), datasets)],
-            "omero": {"channels": _display(len(channels))},
+            "version": VERSION,
+            "multiscales": [multiscale(name, ("c", "y", "x"), datasets)],
+            "omero": {"channels": display(len(channels))},
         }
         labels = root.create_group("labels")
-        labels.attrs["ome"] = {"version": _VERSION, "labels": [_LABELS]}
-        group = labels.create_group(_LABELS)
-        datasets = _write_sizes(group, _sizes(item.labels, _thinned), ("y", "x"), between=False)
+        labels.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
+        group = labels.create_group(LABELS)
+        datasets = _write_sizes(group, sizes(item.labels, thinned), ("y", "x"), between=False)
         group.attrs["ome"] = {
-            "version": _VERSION,
-            "multiscales": [_multiscale(_LABELS, ("y", "x"), datasets)],
-            "image-label": self._about_labels(),
-        }
-
-    def _about_labels(self) -> dict[str, Any]:
-        shown = self.options.object_classes(self.classes)
-        colors = [
-            {"label-value": code, "rgba": [*info.color, 255 if code in shown else 0]}
-            for code, info in enumerate(self.classes)
-        ]
-        names = [{"label-value": code, "class": name} for code, name in enumerate(self.classes.names)]
-        return {
-            "colors": [*colors, {"label-value": IGNORE, "rgba": [0, 0, 0, 0]}],
-            "properties": [*names, {"label-value": IGNORE, "class": "void"}],
-            "source": {"image": "../../"},
+            "version": VERSION,
+            "multiscales": [multiscale(LABELS, ("y", "x"), datasets)],
+            "image-label": about_labels(self.classes, self.options),
         }
 
 
-def _replace_folder(new: Path, path: Path, aside: Path) -> None:
+def about_labels(classes: ClassTable, options: ExportOptions) -> dict[str, Any]:
+    """Names and colours of the label codes, as ``image-label`` says them; the background is transparent."""
+    shown = options.object_classes(classes)
+    colors = [
+        {"label-value": code, "rgba": [*info.color, 255 if code in shown else 0]}
+        for code, info in enumerate(classes)
+    ]
+    names = [{"label-value": code, "class": name} for code, name in enumerate(classes.names)]
+    return {
+        "colors": [*colors, {"label-value": IGNORE, "rgba": [0, 0, 0, 0]}],
+        "properties": [*names, {"label-value": IGNORE, "class": "void"}],
+        "source": {"image": "../../"},
+    }
+
+
+def replace_folder(new: Path, path: Path, aside: Path) -> None:
     """Put a folder in another's place; if that fails, the old one is back."""
     if not path.exists():
         new.rename(path)
@@ -100,7 +102,7 @@ def _channels(rgb: Image) -> Image:
     return np.moveaxis(rgb[..., :1] if is_grey else rgb, -1, 0)
 
 
-def _halved_by_mean(image: Image) -> Image:
+def halved_by_mean(image: Image) -> Image:
     """(C, H, W) to (C, ceil(H / 2), ceil(W / 2)): each pixel the mean of four; the last row and column count twice."""
     height, width = image.shape[1:]
     even = np.pad(image, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
@@ -109,11 +111,12 @@ def _halved_by_mean(image: Image) -> Image:
     return mean
 
 
-def _thinned(labels: Image) -> Image:
+def thinned(labels: Image) -> Image:
+    """(H, W) to (ceil(H / 2), ceil(W / 2)): every second pixel."""
     return labels[::2, ::2]
 
 
-def _sizes(image: Image, halve: Callable[[Image], Image]) -> Iterator[Image]:
+def sizes(image: Image, halve: Callable[[Image], Image]) -> Iterator[Image]:
     """The image, its half, and so on, until it fits into a chunk."""
     yield image
     while max(image.shape[-2:]) > _CHUNK:
@@ -122,38 +125,55 @@ def _sizes(image: Image, halve: Callable[[Image], Image]) -> Iterator[Image]:
 
 
 def _write_sizes(
-    group: zarr.Group, sizes: Iterator[Image], axes: tuple[str, ...], *, between: bool
+    group: zarr.Group, images: Iterator[Image], axes: tuple[str, ...], *, between: bool
 ) -> list[dict[str, Any]]:
-    """Write arrays ``0``, ``1``, ...; what the metadata say of each.
-
-    ``between``: whether a small pixel's centre lies between those it was made from, or on the first of them.
-    """
-    from zarr.codecs import BloscCodec
-
+    """Write arrays ``0``, ``1``, ...; what the metadata say of each. ``between`` as for :func:`dataset`."""
     datasets = []
-    for level, image in enumerate(sizes):
-        chunks = (*[1] * (image.ndim - 2), min(_CHUNK, image.shape[-2]), min(_CHUNK, image.shape[-1]))
-        array = group.create_array(
-            str(level),
-            shape=image.shape,
-            dtype=image.dtype,
-            chunks=chunks,
-            compressors=BloscCodec(cname="zstd", clevel=5, shuffle="noshuffle"),
-            dimension_names=axes,
-        )
-        array[:] = image
-        factor = float(2**level)
-        lead = [1.0] * (image.ndim - 2)
-        steps: list[dict[str, Any]] = [{"type": "scale", "scale": [*lead, factor, factor]}]
-        if between and level:
-            shift = (factor - 1) / 2
-            steps.append({"type": "translation", "translation": [*[0.0] * len(lead), shift, shift]})
-        datasets.append({"path": str(level), "coordinateTransformations": steps})
+    for level, image in enumerate(images):
+        lead = image.ndim - 2
+        create_level(group, level, image.shape, (1,) * lead, axes)[:] = image
+        datasets.append(dataset(level, (1.0,) * lead, between=between))
     return datasets
 
 
-def _multiscale(name: str, axes: tuple[str, ...], datasets: list[dict[str, Any]]) -> dict[str, Any]:
-    kinds = {"c": "channel", "y": "space", "x": "space"}
+def create_level(
+    group: zarr.Group, level: int, shape: tuple[int, ...], chunk: tuple[int, ...], axes: tuple[str, ...]
+) -> Any:
+    """Make the array of a size, of 8 bits, in chunks of at most 512 x 512 pixels; ``chunk`` is that of other axes."""
+    from zarr.codecs import BloscCodec
+
+    return group.create_array(
+        str(level),
+        shape=shape,
+        dtype=np.uint8,
+        chunks=(*chunk, min(_CHUNK, shape[-2]), min(_CHUNK, shape[-1])),
+        compressors=BloscCodec(cname="zstd", clevel=5, shuffle="noshuffle"),
+        dimension_names=axes,
+    )
+
+
+def dataset(level: int, lead: tuple[float, ...], *, between: bool) -> dict[str, Any]:
+    """What the metadata say of a size.
+
+    Parameters
+    ----------
+    level : int
+    lead : tuple of float
+        Scale of the axes before y and x.
+    between : bool
+        Whether a small pixel's centre lies between those it was made from, or on the first of them.
+    """
+    factor = float(2**level)
+    steps: list[dict[str, Any]] = [{"type": "scale", "scale": [*lead, factor, factor]}]
+    if between and level:
+        shift = (factor - 1) / 2
+        steps.append({"type": "translation", "translation": [*[0.0] * len(lead), shift, shift]})
+    return {"path": str(level), "coordinateTransformations": steps}
+
+
+def multiscale(name: str, axes: tuple[str, ...], datasets: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the metadata say of the sizes together."""
+    kinds = {"t": "time", "c": "channel", "y": "space", "x": "space"}
     return {
         "name": name,
         "axes": [{"name": axis, "type": kinds[axis]} for axis in axes],
@@ -161,7 +181,8 @@ def _multiscale(name: str, axes: tuple[str, ...], datasets: list[dict[str, Any]]
     }
 
 
-def _display(count: int) -> list[dict[str, Any]]:
+def display(count: int) -> list[dict[str, Any]]:
+    """How viewers show the channels: one grey, or red, green and blue."""
     names = {1: [("grey", "FFFFFF")]}.get(count, [("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF")])
     window = {"min": 0, "max": 255, "start": 0, "end": 255}
     return [{"label": name, "color": color, "active": True, "window": window} for name, color in names]

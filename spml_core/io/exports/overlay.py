@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from spml_core.classes import ClassTable
 from spml_core.errors import PictureError
 from spml_core.io.atomic import write_atomic
-from spml_core.io.exports.exporter import Exporter, LabelledPicture
+from spml_core.io.exports.exporter import Exporter, ExportOptions, LabelledPicture
 
 _ROWS = 512
 _JPEG_SIDE = 65_535
@@ -31,10 +32,7 @@ class OverlayExporter(Exporter):
                 f" a JPEG holds up to {_JPEG_SIDE} a side.",
                 "Choose PNG.",
             )
-        colors = np.zeros((256, 3), np.uint8)
-        colors[: len(self.classes)] = [info.color for info in self.classes]
-        tinted = np.zeros(256, bool)
-        tinted[list(self.options.object_classes(self.classes))] = True
+        colors, tinted = overlay_colors(self.classes, self.options)
         rgb = blend(item.read_rgb(), item.labels, colors, tinted, self.options.opacity)
         path = self.out / f"{item.name}.{self.options.overlay_file}"
         image = Image.fromarray(rgb)
@@ -43,6 +41,17 @@ class OverlayExporter(Exporter):
         else:
             write_atomic(path, lambda file: image.save(file, format="PNG"))
         return path
+
+
+def overlay_colors(
+    classes: ClassTable, options: ExportOptions
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Colours by code, (256, 3) uint8, and which codes are shown, (256,) bool: all classes but the background."""
+    colors = np.zeros((256, 3), np.uint8)
+    colors[: len(classes)] = [info.color for info in classes]
+    tinted = np.zeros(256, bool)
+    tinted[list(options.object_classes(classes))] = True
+    return colors, tinted
 
 
 def blend(
