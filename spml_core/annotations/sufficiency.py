@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from spml_core.annotations.coarse import CoarseMarks
+from spml_core.annotations.marks import Mark
+from spml_core.annotations.rasterize import rasterize
 
 BACKGROUND = 0
 """The class outside all boxes, far from all key points, and wherever no tagged class is seen (METHODS.md 1.10)."""
+
+
+def told_classes(marks: Sequence[Mark], shape: tuple[int, int], num_classes: int) -> frozenset[int]:
+    """Classes for which the marks of one picture tell a place.
+
+    Tags name none, and of what was painted only what is left under later marks and erasures counts.
+
+    Parameters
+    ----------
+    marks : sequence of Mark
+        In the order they were made.
+    shape : tuple of int
+        Height and width of the picture.
+    num_classes : int
+        K.
+    """
+    coarse = CoarseMarks.of(marks)
+    there = np.bincount(rasterize(marks, shape, num_classes).ravel(), minlength=256)[:num_classes]
+    return known_classes(map(int, np.flatnonzero(there)), [CoarseMarks(coarse.boxes, coarse.key_points)])
 
 
 def known_classes(painted: Iterable[int], coarse: Iterable[CoarseMarks]) -> frozenset[int]:

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.classes import MAX_CLASSES, ClassTable
-from spml_core.engine.class_ids import class_ids, todays_codes_of
 from spml_core.errors import MarkError, ProjectError, StorageError
 from spml_core.io import read_index_png, storage_errors, write_index_png
 from spml_core.project import FilmRecord, Project
@@ -161,7 +160,7 @@ class FilmResults:
         path = self._path(result.index)
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        ids = None if self._project is None else class_ids(self._project)
+        ids = None if self._project is None else self._project.class_ids
         names = [str(number) for number in range(MAX_CLASSES if ids is None else len(ids))]
         classes = None if ids is None else self._class_list(ids)
         with self._lock:
@@ -239,7 +238,7 @@ class FilmResults:
         assert self._project is not None
         if ids is None:
             return np.arange(256, dtype=np.uint8)
-        return todays_codes_of(self._project, json.loads(ids)[:MAX_CLASSES])
+        return self._project.codes_of(json.loads(ids)[:MAX_CLASSES])
 
     # Table ----------------------------------------------------------------------------------------
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-import numpy as np
-
-from spml_core.annotations import CoarseMarks, Mark, classes_of, rasterize, with_classes
+from spml_core.annotations import Mark, classes_of, with_classes
 from spml_core.annotations.codec import mark_to_json
-from spml_core.annotations.sufficiency import BACKGROUND, what_is_lacking
-from spml_core.engine.class_ids import class_ids
+from spml_core.annotations.sufficiency import told_classes, what_is_lacking
 from spml_core.errors import ProjectError
 from spml_core.project import FilmRecord, Project
 
@@ -46,9 +43,9 @@ def read_marked_frames(project: Project, film: FilmRecord) -> tuple[MarkedFrame,
     for index in project.marked_frames(film):
         record = project.frame(film, index)
         marks = tuple(project.marks(record.id).values())
-        classes = _told_classes(marks, (film.height, film.width), len(project.classes))
+        classes = told_classes(marks, (film.height, film.width), len(project.classes))
         if classes:
-            found.append(MarkedFrame(index, marks, classes, _digest(index, marks, class_ids(project))))
+            found.append(MarkedFrame(index, marks, classes, _digest(index, marks, project.class_ids)))
     return tuple(found)
 
 
@@ -69,16 +66,6 @@ def check_marks(marked: Sequence[MarkedFrame], film: FilmRecord, class_names: Se
     lacking, remedy = what_is_lacking(painted, (), class_names)
     if lacking:
         raise ProjectError(f"Film {film.name!r}: {lacking}", remedy)
-
-
-def _told_classes(marks: Sequence[Mark], shape: tuple[int, int], num_classes: int) -> frozenset[int]:
-    coarse = CoarseMarks.of(marks)
-    there = np.bincount(rasterize(marks, shape, num_classes).ravel(), minlength=256)[:num_classes]
-    classes = {int(index) for index in np.flatnonzero(there)}
-    classes |= {box.class_index for box in coarse.boxes} | {point.class_index for point in coarse.key_points}
-    if coarse.boxes or coarse.key_points:
-        classes.add(BACKGROUND)
-    return frozenset(classes)
 
 
 def _digest(index: int, marks: Sequence[Mark], ids: Sequence[int]) -> str:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.annotations import Mark
-from spml_core.engine.class_ids import class_ids
 from spml_core.engine.film_bases import FilmBases
 from spml_core.engine.film_results import FilmResults, Result
 from spml_core.engine.marked_frames import MarkedFrame, check_marks, read_marked_frames
@@ -117,11 +116,12 @@ def propagate_film(
     task = _Task(check_direction(direction), *check_range(film, first, last), flow, device, around)
     steering = _Steering(should_stop, paused, marks_changed)
     propagation = _Propagation(project, film, task, steering, make_propagator)
-    propagation.plan()  # what is wrong with the marks is said before anything is made
-    project.check_film(film)
-    pixels = project.open_film(film)
-    with _lock(project.film_folder(film), film):
-        end = yield from propagation.run(pixels)
+    with contextlib.closing(propagation):
+        propagation.plan()  # what is wrong with the marks is said before anything is made
+        project.check_film(film)
+        pixels = project.open_film(film)
+        with _lock(project.film_folder(film), film):
+            end = yield from propagation.run(pixels)
     yield end  # whoever hears of it may propagate again
 
 
@@ -204,13 +204,17 @@ class _Propagation:
     def run(self, pixels: Film) -> Generator[PropagationEvent, None, Propagated]:
         """Carry out the plan, and those that take its place; the end."""
         self._warnings += [*pixels.warnings, *self._out_of_reach()]
-        with self._results, self._bases:
-            ending: _Break | None = "changed"
-            while ending == "changed":
-                self._project.refresh()
-                self._bases.keep_up(read_marked_frames(self._project, self._film), self._results)
-                ending = yield from self._carry_out(self.plan(), pixels)
-            return self._end(stopped=ending == "stopped")
+        ending: _Break | None = "changed"
+        while ending == "changed":
+            self._project.refresh()
+            self._bases.keep_up(read_marked_frames(self._project, self._film), self._results)
+            ending = yield from self._carry_out(self.plan(), pixels)
+        return self._end(stopped=ending == "stopped")
+
+    def close(self) -> None:
+        """Close the tables."""
+        self._results.close()
+        self._bases.close()
 
     # The plan -------------------------------------------------------------------------------------
 
@@ -332,7 +336,7 @@ class _Propagation:
     def _folders(self, span: PlannedSpan) -> dict[str, Path]:
         """Folders of soft maps by direction: of other marks, or of classes in another order, the maps mean others."""
         starts = (start and start.digest for start in (span.before, span.after))
-        words = (base_key(self._film, self._task.flow), *starts, class_ids(self._project))
+        words = (base_key(self._film, self._task.flow), *starts, self._project.class_ids)
         digest = blake2b("|".join(map(str, words)).encode(), digest_size=16).hexdigest()
         return {direction: self._soft / f"{direction}-{digest}" for direction in ("forward", "backward")}
 

@@ -12,17 +12,18 @@ from spml_core.annotations import Box, CoarseMarks, KeyPoint, Tag, with_classes
 from spml_core.classes import IGNORE
 from spml_core.config import TrainConfig
 from spml_core.devices import find_device
+from spml_core.engine.clips import film_clips
 from spml_core.engine.run_control import begin_run, end_run
 from spml_core.engine.training_pictures import check_there, training_pictures
 from spml_core.errors import TrainingError
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.paper.training_run import check_paper_training, train_paper
 from spml_core.project import PictureRecord, Project, Run, RunState
-from spml_core.training import Event, Finished, StepDone, TrainingPicture, TrainingSet, train
+from spml_core.training import Clip, Event, Finished, StepDone, TrainingPicture, TrainingSet, train
 from spml_core.training.checkpoint import CHECKPOINT_FILE
 from spml_core.training.continuing import EarlierModel
 from spml_core.training.pulse import StoppedEarlyError, Supervision
-from spml_core.training.training_set import check_training_set
+from spml_core.training.training_set import check_clips, check_training_set
 
 
 class RunPictures:
@@ -67,13 +68,24 @@ class RunPictures:
             if self.codes[then] < today:
                 self._back[self.codes[then]] = then
 
-    def training_set(self) -> TrainingSet:
-        """Stills and frames as ``training_pictures`` chooses them; pixels and marks are read when needed."""
+    def training_set(self, config: TrainConfig | None = None) -> TrainingSet:
+        """Stills and frames as ``training_pictures`` chooses them; pixels and marks are read when needed.
+
+        With settings that ask for films it has clips, too.
+        """
         marked = {record.id for record in self._project.marked_pictures()}
         names = (*self._project.classes.names, "a class that was deleted")
+
+        def picture(record: PictureRecord) -> TrainingPicture:
+            return self._picture(record, record.id in marked)
+
+        clips: tuple[Clip, ...] = ()
+        if config is not None and config.video:
+            clips = film_clips(self._project, picture, config.video_windows)
         return TrainingSet(
-            tuple(self._picture(record, record.id in marked) for record in training_pictures(self._project)),
+            tuple(picture(record) for record in training_pictures(self._project)),
             tuple(names[min(code, len(names) - 1)] for code in self.codes[: self._count]),
+            clips,
         )
 
     def changed(self, ids: Iterable[int]) -> list[TrainingPicture]:
@@ -189,7 +201,7 @@ def train_run(
     state: RunState = "stopped"
     try:
         for event in learn(
-            pictures.training_set(),
+            pictures.training_set(config),
             config,
             run.folder,
             should_stop=should_stop,
@@ -244,11 +256,13 @@ def train_project(
         run = _resumable(project)
     else:
         # Before there is a run: a failure shall leave none behind.
-        training_set = training_set_of(project, config.point_radius)
+        training_set = RunPictures(project, point_radius=config.point_radius).training_set(config)
         if config.is_published:
             check_paper_training(training_set, config)
         else:
             check_training_set(training_set)
+        if config.video:
+            check_clips(training_set)
         check_there(project)
         for record in project.pictures:
             project.open_picture(record)

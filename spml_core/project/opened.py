@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from spml_core.classes import ClassTable
+import numpy as np
+import numpy.typing as npt
+
+from spml_core.classes import IGNORE, ClassTable
 from spml_core.project import class_table, films, pictures
 from spml_core.project.database import Database
 from spml_core.project.films import FilmRecord
@@ -69,3 +73,28 @@ class Opened:
     def classes(self) -> ClassTable:
         """The class table; a class's place in it is its label code."""
         return self._classes.table
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Id of each class, in the order of the class table: what is kept with label codes on the disk, for life."""
+        return tuple(self._classes.ids)
+
+    def codes_of(self, ids: Sequence[int]) -> npt.NDArray[np.uint8]:
+        """How to read label codes of a time when the classes had these ids.
+
+        Parameters
+        ----------
+        ids : sequence of int
+            :attr:`class_ids` of that time.
+
+        Returns
+        -------
+        ndarray (256,), uint8
+            At each code of then, today's: that of the same class, of the class it was merged into, or K of
+            today (UNLABELED) if it was deleted or was no class. IGNORE stays.
+        """
+        codes = np.full(256, len(self.classes), np.uint8)
+        codes[IGNORE] = IGNORE
+        for then, number in enumerate(ids):
+            codes[then] = self._classes.codes.get(number, len(self.classes))
+        return codes

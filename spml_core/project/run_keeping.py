@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spml_core.classes import IGNORE
 from spml_core.errors import ProjectError
 from spml_core.project import mark_store, runs
 from spml_core.project.opened import Opened
@@ -78,11 +77,7 @@ class RunKeeping(Opened):
             At each code of then, today's: that of the same class, of the class it was merged into, or K of
             today (UNLABELED) if it was deleted or was no class. IGNORE stays.
         """
-        codes = np.full(256, len(self.classes), np.uint8)
-        codes[IGNORE] = IGNORE
-        for then, number in enumerate(runs.class_ids_of(self._database, run, self._classes.ids)):
-            codes[then] = self._classes.codes.get(number, len(self.classes))
-        return codes
+        return self.codes_of(runs.class_ids_of(self._database, run, self._classes.ids))
 
     def set_run_state(self, run_id: str, state: RunState) -> None:
         """Say how a run stands: running, finished, stopped or failed.
