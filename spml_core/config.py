@@ -17,6 +17,9 @@ PAPER_PRESETS = ("paper-scribbles", "paper-points", "paper-boxes", "paper-tags",
 Variant = Literal["paper", "scripts"]
 VARIANTS: tuple[Variant, ...] = typing.get_args(Variant)
 
+VIDEO_METHODS = ("weclick", "etc", "both")
+"""Ways to learn from films (METHODS.md 6 and 7); an empty word learns from marked frames as from any picture."""
+
 NO_LIMIT = 1e9
 """Seconds: longer than anybody waits."""
 
@@ -83,6 +86,22 @@ class TrainConfig:
         Pixels around a click that count as marked.
     region_maps : str
         Folder with over-segmentations for a published method, a file each picture; empty for our own.
+    video : str
+        How to learn from films: ``"weclick"``, ``"etc"``, ``"both"``; empty for not at all.
+    video_frames : int
+        n: frames that learn together, the target and those up to n - 1 before and after it (METHODS.md 7.1).
+    video_windows : int
+        Frames of all films together that are held in memory at the most, besides marked ones.
+    memory_flow, distillation : float
+        Weights of WeClick's terms, lam_m and lam_k.
+    memory_form : {"fused", "separate"}
+        Whether the neighbours speak together or each for itself (METHODS.md 7.2).
+    steadiness : float
+        Weight of ETC's terms, lambda.
+    temporal_mode : {"paper", "reference"}
+        Of ETC's temporal loss (METHODS.md 6.3).
+    flow : str
+        Optical flow, see :func:`spml_core.video.flow.build_flow`.
 
     Raises
     ------
@@ -121,6 +140,15 @@ class TrainConfig:
     confidence: float = 0.7
     point_radius: float = 3.0
     region_maps: str = ""
+    video: str = ""
+    video_frames: int = 3
+    video_windows: int = 60
+    memory_flow: float = 1.0
+    distillation: float = 1.0
+    memory_form: str = "fused"
+    steadiness: float = 0.1
+    temporal_mode: str = "paper"
+    flow: str = "dis"
 
     def __post_init__(self) -> None:
         types_ = typing.get_type_hints(type(self))
@@ -136,10 +164,10 @@ class TrainConfig:
                 raise ConfigError(
                     f"The setting {name} = {value} is out of range.", f"Use a value from {low:g} to {high:g}."
                 )
-        if self.variant not in VARIANTS:
-            raise ConfigError(
-                f"Unknown variant {self.variant!r}.", f"The variants are: {', '.join(VARIANTS)}."
-            )
+        for name, words in _WORDS:
+            if getattr(self, name) not in words:
+                listed = ", ".join(word for word in words if word)
+                raise ConfigError(f"Unknown {name} {getattr(self, name)!r}.", f"Use one of: {listed}.")
         if not self.is_published:
             for setting, given in (("variant", self.variant != "paper"), ("regions", self.region_maps)):
                 if given:
@@ -147,6 +175,22 @@ class TrainConfig:
                         f"The preset {self.preset} takes no {setting}; the published methods do.",
                         f"Leave it out, or choose one of: {', '.join(PAPER_PRESETS)}.",
                     )
+
+        elif self.video:
+            raise ConfigError(
+                f"The preset {self.preset} doesn't learn from films.",
+                "Choose quick or standard, or leave video out.",
+            )
+
+    @property
+    def learns_from_neighbors(self) -> bool:
+        """Whether WeClick's terms are in."""
+        return self.video in ("weclick", "both")
+
+    @property
+    def learns_steadiness(self) -> bool:
+        """Whether ETC's terms are in."""
+        return self.video in ("etc", "both")
 
     @property
     def is_published(self) -> bool:
@@ -236,6 +280,19 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("cross_entropy", 0, 1000),
     ("confidence", 0, 1),
     ("point_radius", 0.5, 1000),
+    ("video_frames", 1, 16),
+    ("video_windows", 2, 10_000),
+    ("memory_flow", 0, 1000),
+    ("distillation", 0, 1000),
+    ("steadiness", 0, 1000),
+)
+
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("variant", VARIANTS),
+    ("video", ("", *VIDEO_METHODS)),
+    ("memory_form", ("fused", "separate")),
+    ("temporal_mode", ("paper", "reference")),
+    ("flow", ("dis", "deepflow", "raft", "identity")),
 )
 
 

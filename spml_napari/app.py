@@ -17,12 +17,20 @@ from spml_napari.readers import prefer_this_reader
 from spml_napari.workbench import Workbench
 
 _LEFT = (("tools", "Tools"), ("pictures", "Pictures"))
-_RIGHT = (("classes", "Classes"), ("training", "Train"), ("inspect", "Inspect"), ("export", "Export"))
-_TABS = ("training", "inspect", "export")
+_RIGHT = (
+    ("classes", "Classes"),
+    ("training", "Train"),
+    ("propagate", "Propagate"),
+    ("inspect", "Inspect"),
+    ("export", "Export"),
+)
+_BOTTOM = (("film", "Film"), ("keys", "Keys"))
+_TABS = ("training", "propagate", "inspect", "export")
+_OF_FILMS = ("film", "propagate")
 _WIDTHS = (250, 310)
 _WELCOME_WIDTH = 420
 _LARGEST = (1500, 950)
-_HINT = "Choose at the right how to begin,\nor drop a project (NAME.spml) here."
+_HINT = "Choose at the right how to begin,\nor drop a project (NAME.spml) or a film here."
 
 
 def run(project: Path | None = None) -> None:
@@ -52,6 +60,7 @@ class Arrangement(QObject):
         self.viewer = viewer
         self.bench = Workbench.of(viewer)
         self._docks: dict[str, QDockWidget] = {}
+        self._has_met_film = False
         self._hint = viewer.canvas.overlays["text"]
         self._hint.text, self._hint.position, self._hint.font_size = _HINT, "middle_center", 14
         self._add("welcome", "Welcome", "right")
@@ -59,14 +68,23 @@ class Arrangement(QObject):
             self._add(name, title, "left")
         for name, title in _RIGHT:
             self._add(name, title, "right")
-        self._add("keys", "Keys", "bottom")
-        self.docks["keys"].setTitleBarWidget(QWidget())
-        self.docks["keys"].setMinimumHeight(0)
+        for name, title in _BOTTOM:
+            self._add(name, title, "bottom")
+            self.docks[name].setTitleBarWidget(QWidget())
+            self.docks[name].setMinimumHeight(0)
         self.window.installEventFilter(self)
         tools = self.bench.dock("tools")
         if isinstance(tools, ToolsDock):
             tools.folded.connect(self._fit_tools_soon)
-        follow(self, {self.bench.session.project_changed: self._on_project})
+        session = self.bench.session
+        follow(
+            self,
+            {
+                session.project_changed: self._on_project,
+                session.picture_changed: self._on_picture,
+                session.pictures_changed: self._on_picture,
+            },
+        )
         self._on_project()
 
     @property
@@ -104,6 +122,9 @@ class Arrangement(QObject):
         for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
             bar.setDrawBase(False)  # a line whose colour is none of the theme's
         first.raise_()
+        window.splitDockWidget(self.docks["film"], self.docks["keys"], Qt.Orientation.Vertical)
+        # Qt shows a dock that was given a place, in its next turn.
+        QTimer.singleShot(0, self._on_picture)
         self._size()
 
     def _dismiss_binding_notice(self) -> None:
@@ -128,14 +149,31 @@ class Arrangement(QObject):
     def _on_project(self) -> None:
         project = self.bench.session.project
         for name, dock in self.docks.items():
-            dock.setVisible((name == "welcome") == (project is None))
+            if name not in _OF_FILMS:
+                dock.setVisible((name == "welcome") == (project is None))
+        self._has_met_film = False
         self._hint.visible = project is None
         self.viewer.title = "spml" if project is None else f"{project.path.stem} \u2013 spml"
         first = self.docks.get(_TABS[0])
         if project is not None and first is not None:
             first.raise_()
+        self._on_picture()
         if project is not None:
             self._size()
+
+    def _on_picture(self) -> None:
+        """Show the film bar under frames of films, and nowhere else; in projects with films, how to propagate."""
+        session = self.bench.session
+        project, is_film = session.project, session.film is not None
+        has_films = project is not None and bool(project.films)
+        for name, shows in zip(_OF_FILMS, (is_film, has_films), strict=True):
+            dock = self.docks.get(name)
+            if dock is not None and dock.isHidden() == shows:
+                dock.setVisible(shows)
+        if is_film and not self._has_met_film:
+            self._has_met_film = True
+            if "propagate" in self.docks:
+                self.docks["propagate"].raise_()
 
     def _size(self) -> None:
         if self.bench.session.project is None:

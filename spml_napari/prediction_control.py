@@ -91,6 +91,7 @@ class PredictionControl(QObject):
             {
                 session.project_changed: self._on_project,
                 session.picture_changed: self._on_picture,
+                session.passing_changed: self._on_passing,
                 session.runs_changed: self._on_runs,
                 session.classes_changed: self._on_classes,
                 session.tool_changed: self._ask_regions,
@@ -117,9 +118,19 @@ class PredictionControl(QObject):
     def _on_picture(self) -> None:
         self.regions = None
         self.regions_changed.emit()
+        if self.session.is_passing:
+            self._timer.stop()
+            return
         self._show_stored()
         self._timer.start()
         self._ask_regions()
+
+    def _on_passing(self) -> None:
+        """Look at the frame on which a film has come to rest."""
+        if not self.session.is_passing and self.session.picture is not None:
+            self._show_stored()
+            self._timer.start()
+            self._ask_regions()
 
     def _on_runs(self) -> None:
         if not self._is_training():
@@ -183,7 +194,7 @@ class PredictionControl(QObject):
 
     def _ask(self) -> None:
         run, picture = self.current_run(), self.session.picture
-        if run is None or picture is None or self._is_training():
+        if run is None or picture is None or self._is_training() or self.session.is_passing:
             return
         self.line.send("predict", Predict, picture.id, run.id, self.session.shrink)
         if self.session.overlay.mode is OverlayMode.DIFFERENCE:
@@ -292,16 +303,18 @@ class PredictionControl(QObject):
         if project is None or run is None or self._store is None:
             return set()
         names = self._store.names(run)
-        return {record.id for record in project.pictures if record.name in names}
+        records = {*project.pictures, *project.marked_pictures()}
+        return {record.id for record in records if record.name in names}
 
     def full_labels(self) -> NDArray[np.uint8] | None:
         """The labels that lie over the current picture, in its own size."""
-        shown, picture = self.session.seen_suggestion or self.session.prediction, self.session.picture
+        shown, picture = self.session.seen, self.session.picture
         if shown is None or picture is None:
             return None
         if shown.shrink == 1:
             return shown.labels
-        if isinstance(shown, ShownPrediction) and not shown.live:
+        prediction = self.session.prediction
+        if prediction is not None and shown is prediction and not prediction.live:
             run = self.current_run()
             stored = None if run is None or self._store is None else self._store.load(run, picture)
             if stored is not None:

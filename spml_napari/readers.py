@@ -1,15 +1,23 @@
-"""Dropped projects open in the session of the viewer that they were dropped on. No Qt."""
+"""Dropped projects, and sample projects, open in the session of the viewer that they were dropped on. No Qt."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from spml_core.errors import SpmlError
 from spml_core.images import PROJECT_DATABASE
+from spml_napari.samples import SAMPLES, make_sample_project, samples_folder
+
+if TYPE_CHECKING:
+    from spml_napari.session import Session
 
 Reader = Callable[[Any], list[tuple[None]]]
+
+SAMPLE_SCHEME = "spml-sample://"
+"""What the addresses of samples begin with that napari's File menu opens as projects."""
 
 
 def project_reader(path: str | Sequence[str]) -> Reader | None:
@@ -23,6 +31,19 @@ def project_reader(path: str | Sequence[str]) -> Reader | None:
     if not isinstance(path, str) or project_folder(path) is None:
         return None
     return _open
+
+
+def sample_reader(path: str | Sequence[str]) -> Reader | None:
+    """Return what opens the sample project at an address, for napari; None if there is none.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        :data:`SAMPLE_SCHEME` and the name of a sample: napari's samples are data, unless they have an address.
+    """
+    if not isinstance(path, str) or path.removeprefix(SAMPLE_SCHEME) not in SAMPLES:
+        return None
+    return _open_sample
 
 
 def project_folder(path: Path | str) -> Path | None:
@@ -53,7 +74,27 @@ def _open(path: str) -> list[tuple[None]]:
 
     folder, viewer = project_folder(path), current_viewer()
     if folder is not None and viewer is not None:
-        session = Workbench.of(viewer).session
-        if session.project is None or session.project.path != folder.resolve():
-            session.open(folder)
+        _show(Workbench.of(viewer).session, folder)
     return [(None,)]  # napari's word for: read, and no layer to add
+
+
+def _open_sample(address: str) -> list[tuple[None]]:
+    from napari import current_viewer
+
+    from spml_napari.workbench import Workbench
+
+    viewer = current_viewer()
+    if viewer is not None:
+        session = Workbench.of(viewer).session
+        try:
+            folder = make_sample_project(address.removeprefix(SAMPLE_SCHEME), samples_folder())
+        except SpmlError as error:
+            session.report(error)
+        else:
+            _show(session, folder)
+    return [(None,)]
+
+
+def _show(session: Session, folder: Path) -> None:
+    if session.project is None or session.project.path != folder.resolve():
+        session.open(folder)

@@ -30,12 +30,15 @@ class RecentProject:
     pictures : int
         How many it had.
     first : ThumbnailSource or None
-        Its first picture.
+        Its first picture, or first film if it has no pictures.
+    films : int
+        How many films it had.
     """
 
     path: Path
     pictures: int
     first: ThumbnailSource | None = None
+    films: int = 0
 
     @property
     def name(self) -> str:
@@ -70,9 +73,9 @@ class RecentProjects:
 
     def remember(self, project: Project) -> None:
         """Put a project first."""
-        records = project.pictures
-        first = thumbnail_source(project, records[0]) if records else None
-        entry = RecentProject(project.path, len(records), first)
+        shown = next(iter(project.pictures), None) or next(iter(project.films), None)
+        first = None if shown is None else thumbnail_source(project, shown)
+        entry = RecentProject(project.path, len(project.pictures), first, len(project.films))
         self._write([entry, *(other for other in self.entries() if other.path != entry.path)])
 
     def forget(self, path: Path) -> None:
@@ -87,8 +90,12 @@ class RecentProjects:
 
 def _to_json(entry: RecentProject) -> dict[str, Any]:
     row: dict[str, Any] = {"path": str(entry.path), "pictures": entry.pictures}
+    if entry.films:
+        row["films"] = entry.films
     if entry.first is not None:
         row["first"] = {"path": str(entry.first.path), "content_hash": entry.first.content_hash}
+        if entry.first.is_film:
+            row["first"]["is_film"] = True
     return row
 
 
@@ -102,5 +109,7 @@ def _from_json(row: Any) -> RecentProject | None:
     first = None
     match row.get("first"):
         case {"path": str(picture), "content_hash": str(digest)} if digest.isalnum():
-            first = ThumbnailSource(Path(picture), digest, Path(path) / "cache" / "thumbnails")
-    return RecentProject(Path(path), pictures, first)
+            is_film = row["first"].get("is_film") is True
+            first = ThumbnailSource(Path(picture), digest, Path(path) / "cache" / "thumbnails", is_film)
+    films = row.get("films", 0)
+    return RecentProject(Path(path), pictures, first, films if isinstance(films, int) else 0)

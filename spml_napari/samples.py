@@ -1,4 +1,4 @@
-"""The sample sets: as layers for napari's File menu, and as projects with marks, ready to train. No Qt."""
+"""The sample sets: for napari's File menu, and as projects with marks, ready to train or to propagate. No Qt."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from spml_core.project import Project
 SAMPLES = {
     "nuclei": "Nuclei: 12 micrographs, 2 classes",
     "people": "People: 10 photos, 5 classes",
+    "film": "Film of nuclei: 60 frames, 3 classes",
 }
 """Names of the sample sets, and what to call them."""
 
+_PIXELS = ("images", "film.mp4")
+_TRUTH = ("masks", "labels")
 _SHOWN = {"nuclei": "histology_a5fe0b74", "people": "0113"}
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -33,14 +36,14 @@ def samples_folder() -> Path:
 
 
 def make_sample_project(name: str, folder: Path) -> Path:
-    """Copy a sample set and make a project of it, its scribbles and points as marks; one that is there stays as it is.
+    """Copy a sample and make a project of it, its scribbles and points as marks; one that is there stays as it is.
 
     Parameters
     ----------
     name : str
         A key of ``SAMPLES``.
     folder : Path
-        Made if it isn't there. The set goes into ``folder/name``, the project into ``folder/name/name.spml``.
+        Made if it isn't there. The sample goes into ``folder/name``, the project into ``folder/name/name.spml``.
 
     Returns
     -------
@@ -81,13 +84,18 @@ def make_sample_project(name: str, folder: Path) -> Path:
 
 
 def _build(source: Path, building: Path, project_name: str) -> None:
-    for part in ("images", "masks"):
-        shutil.copytree(source / part, building / part)
+    for part in (*_PIXELS, *_TRUTH):
+        if (source / part).is_dir():
+            shutil.copytree(source / part, building / part)
+        elif (source / part).is_file():
+            shutil.copy(source / part, building)
     for license_file in (source.parent / "LICENSES.md", *source.glob("LICENSE*")):
         shutil.copy(license_file, building)
     classes = read_classes(source / "classes.json")
-    with Project.create(building / project_name, building / "images", classes) as project:
-        import_marks(project, scribbles=source / "scribbles", points=source / "points.csv")
+    pixels = next(building / part for part in _PIXELS if (building / part).exists())
+    points = source / "points.csv"
+    with Project.create(building / project_name, pixels, classes) as project:
+        import_marks(project, scribbles=source / "scribbles", points=points if points.is_file() else None)
 
 
 def nuclei_layers() -> list[LayerData]:

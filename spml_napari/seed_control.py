@@ -64,6 +64,7 @@ class SeedControl(QObject):
             self,
             {
                 session.picture_changed: self._want,
+                session.passing_changed: self._want,
                 session.overlay_changed: self._on_overlay,
                 session.marks_changed: self._on_marks,
                 session.classes_changed: self._on_classes,
@@ -120,7 +121,8 @@ class SeedControl(QObject):
             # An answer under way is about the marks of before.
             self._line.cancel(_TOPIC)
             self._wait(True)
-            self._timer.start()
+            if not self.session.is_passing:
+                self._timer.start()
 
     def _ask(self) -> None:
         picture = self.session.picture

@@ -5,22 +5,21 @@ All changes of a project go through here, so that they are on the disk, can be u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from spml_core.classes import ClassTable
-from spml_core.errors import ProjectError, SpmlError
-from spml_core.project import HistoryEntry, Project
+from spml_core.errors import SpmlError
+from spml_core.project import FilmRecord, HistoryEntry, Project
 from spml_napari.class_following import background_of, followed
-from spml_napari.session_marks import SessionMarks
+from spml_napari.session_pictures import SessionPictures
 from spml_napari.session_state import Level
-from spml_napari.view_state import display_shrink
 
 __all__ = ["Level", "Session"]
 
 
-class Session(SessionMarks):
+class Session(SessionPictures):
     """What the window holds in its hands.
 
     Methods that change the project report what goes wrong (:attr:`reported`) and return None or False; they never
@@ -30,7 +29,7 @@ class Session(SessionMarks):
     ----------
     project : Project or None
     picture : PictureRecord or None
-        The one on the canvas.
+        The one on the canvas: a still, or a frame of a film.
     class_index : int
         New marks are of this class.
     tool : Tool
@@ -43,6 +42,16 @@ class Session(SessionMarks):
         What the current picture's marks are taken for; None while nobody looks.
     suggestion : ShownSuggestion or None
         What the current picture's marks come to; see also :attr:`seen_suggestion`.
+    film_result : ShownFilmResult or None
+        What was propagated to the current frame; see also :attr:`seen_film_result`.
+    film_results : callable
+        Given a frame's record, returns what was propagated to it, or None.
+    film_range : (int, int) or None
+        The first and last frame of the current film that work is for; None is all of it.
+    is_passing : bool
+        Whether frames are passing by, played or dragged through.
+    marked_since : frozenset of int
+        Ids of frames whose marks were changed since something was propagated to them.
     selected : frozenset of int
         Ids of the pictures that tags go to: the current one, and those selected with it.
     key_point_size : float or None
@@ -82,8 +91,16 @@ class Session(SessionMarks):
         if self.overlay != shown:
             self.overlay_changed.emit()
         self.history_changed.emit()
-        marked = project.marked_pictures()
-        self.go_to((marked or project.pictures)[0].id)
+        self._go_to_first(project)
+
+    def _go_to_first(self, project: Project) -> None:
+        found = project.marked_pictures() or project.pictures
+        if found:
+            self.go_to(found[0].id)
+        elif project.films:
+            self.go_to_film(project.films[0])
+        else:
+            self.picture_changed.emit()
 
     def close(self) -> None:
         """Close the project, if one is open."""
@@ -105,7 +122,10 @@ class Session(SessionMarks):
 
     def _forget_picture(self) -> None:
         self.picture, self.prediction, self.seeds, self.suggestion = None, None, None, None
-        self.selected = frozenset()
+        self.film_result, self.film_range = None, None
+        self.selected = self.marked_since = frozenset()
+        self._last_frames.clear()
+        self.is_passing = False
 
     def _switch_to(self, make: Callable[[], Project]) -> bool:
         try:
@@ -116,53 +136,7 @@ class Session(SessionMarks):
         self.adopt(project)
         return True
 
-    # Pictures ---------------------------------------------------------------------------------------
-
-    def go_to(self, picture_id: int) -> None:
-        """Show a picture."""
-        if self.project is None or (self.picture is not None and self.picture.id == picture_id):
-            return
-        record = next((r for r in self.project.pictures if r.id == picture_id), None)
-        if record is None:
-            self.report(ProjectError(f"The project has no picture with id {picture_id}.", "Choose another."))
-            return
-        self.settling.emit()
-        self.picture, self.prediction, self.seeds, self.suggestion = record, None, None, None
-        # Who goes on to another picture means that one alone.
-        self.selected = frozenset({picture_id})
-        self.picture_changed.emit()
-        self.prediction_changed.emit()
-        self.seeds_changed.emit()
-        self.suggestion_changed.emit()
-        self.selection_changed.emit()
-
-    def select(self, ids: Iterable[int]) -> None:
-        """Let tags go to these pictures of the project, and to the current one."""
-        if self.project is None or self.picture is None:
-            return
-        known = {record.id for record in self.project.pictures}
-        selected = frozenset(known.intersection(ids)) | {self.picture.id}
-        if selected != self.selected:
-            self.selected = selected
-            self.selection_changed.emit()
-
-    def step(self, count: int, among: Sequence[int] | None = None) -> None:
-        """Go ``count`` pictures on (negative: back) in the project's order, or in that of the ids ``among``."""
-        if self.project is None:
-            return
-        ids = list(among) if among else [record.id for record in self.project.pictures]
-        if not ids:
-            return
-        if self.picture is None or self.picture.id not in ids:
-            self.go_to(ids[0])
-            return
-        position = ids.index(self.picture.id) + count
-        self.go_to(ids[min(max(position, 0), len(ids) - 1)])
-
-    @property
-    def shrink(self) -> int:
-        """How many times smaller marks and predictions of the current picture are shown than it is."""
-        return 1 if self.picture is None else display_shrink(self.picture.height, self.picture.width)
+    # Files of pictures -------------------------------------------------------------------------------
 
     def relink(self, folder: Path) -> int:
         """Find moved pictures by their content in a folder; the number found."""
@@ -171,11 +145,27 @@ class Session(SessionMarks):
             self.pictures_arrived(f"{found} pictures found")
         return found or 0
 
+    def add_film(
+        self, path: Path | str, name: str | None = None, frame_rate: float | None = None
+    ) -> FilmRecord | None:
+        """Add a film to the project and show it; waits for the disk, as docks don't: they add in the background.
+
+        Parameters
+        ----------
+        path, name, frame_rate
+            As for ``Project.add_film``.
+        """
+        film: FilmRecord | None = self._try(lambda project: project.add_film(path, name, frame_rate))
+        if film is not None:
+            self.pictures_arrived("1 film added")
+            self.go_to_film(film)
+        return film
+
     def marks_arrived(self, said: str) -> None:
         """Tell everybody that a call of its own gave pictures marks, as one step of the history."""
         if self.project is None:
             return
-        self.marks_changed.emit(frozenset(record.id for record in self.project.pictures))
+        self.marks_changed.emit(self._all_ids())
         self.history_changed.emit()
         self.saved.emit(said)
 
@@ -185,11 +175,19 @@ class Session(SessionMarks):
             return
         self.pictures_changed.emit()
         if self.picture is not None:
-            moved = next((r for r in self.project.pictures if r.id == self.picture.id), self.picture)
-            if moved != self.picture:
+            here = self.picture.id
+            moved = self._try(lambda project: project.record(here))
+            if moved is not None and moved != self.picture:
                 self.picture = moved
                 self.picture_changed.emit()
         self.saved.emit(said)
+
+    def _all_ids(self) -> frozenset[int]:
+        """Ids of all stills, and of all frames that have marks or are shown."""
+        assert self.project is not None
+        shown = () if self.picture is None else (self.picture,)
+        records = (*self.project.pictures, *self.project.marked_pictures(), *shown)
+        return frozenset(record.id for record in records)
 
     # History ----------------------------------------------------------------------------------------
 
@@ -218,6 +216,7 @@ class Session(SessionMarks):
         else:
             if entry.pictures and (self.picture is None or self.picture.id not in entry.pictures):
                 self.go_to(entry.pictures[0])
+            self._note_marked(frozenset(entry.pictures))
             self.marks_changed.emit(frozenset(entry.pictures))
         self.history_changed.emit()
         self.saved.emit(f"{verb} {entry.note}")
@@ -252,4 +251,4 @@ class Session(SessionMarks):
         if self.overlay != shown:
             self.overlay_changed.emit()
         if self.project is not None:
-            self.marks_changed.emit(frozenset(record.id for record in self.project.pictures))
+            self.marks_changed.emit(self._all_ids())

@@ -154,9 +154,14 @@ class SessionMarks(SessionState):
         picture = self.picture.id
         return self._edit(lambda project: edit(project, picture), frozenset({picture}), note)
 
+    def _note_marked(self, pictures: frozenset[int]) -> None:
+        """What was propagated doesn't know these marks yet."""
+        self.marked_since |= pictures
+
     def _edit(self, edit: Callable[[Project], Any], pictures: frozenset[int], note: str) -> bool:
         if self._try(lambda project: (edit(project), True)) is None:
             return False
+        self._note_marked(pictures)
         self.marks_changed.emit(pictures)
         self.history_changed.emit()
         self.saved.emit(note)

@@ -15,6 +15,7 @@ from spml_napari.view_state import (
     MAX_BRUSH,
     OverlayMode,
     OverlayView,
+    ShownFilmResult,
     ShownPrediction,
     ShownSeeds,
     ShownSuggestion,
@@ -52,6 +53,9 @@ class SessionState:
     """A run was made, ended, or made current."""
     predictions_stored = Signal(object)
     """Predictions of these pictures were written to the disk: frozenset of ids."""
+    passing_changed = Signal()
+    """Frames began, or ceased, to pass by: see :attr:`is_passing`."""
+    film_range_changed = Signal()
     saved = Signal(str)
     """A change is on the disk; what it was, in words, for the status line."""
     reported = Signal(str, str)
@@ -67,6 +71,12 @@ class SessionState:
         self.prediction: ShownPrediction | None = None
         self.seeds: ShownSeeds | None = None
         self.suggestion: ShownSuggestion | None = None
+        self.film_result: ShownFilmResult | None = None
+        self.film_results: Callable[[PictureRecord], ShownFilmResult | None] = lambda record: None
+        self.film_range: tuple[int, int] | None = None
+        self.is_passing = False
+        self.marked_since: frozenset[int] = frozenset()
+        self._last_frames: dict[int, int] = {}
         self.selected: frozenset[int] = frozenset()
         self.key_point_size: float | None = None
         self.new_tags_complete = True
@@ -130,10 +140,35 @@ class SessionState:
 
     @property
     def seen_suggestion(self) -> ShownSuggestion | None:
-        """The suggestion, if it is what lies over the picture and not the prediction."""
+        """The suggestion, if it is what lies over the picture and not the prediction.
+
+        On a frame to which something was propagated it does so only once the user has changed the frame's marks: what
+        the marks of other frames come to was worked out better, along the film.
+        """
         found, view = self.suggestion, self.overlay
         is_in_view = view.suggested and view.mode in (OverlayMode.CLASSES, OverlayMode.UNCERTAINTY)
-        return found if is_in_view and found is not None and found.says_something else None
+        if not is_in_view or found is None or not found.says_something:
+            return None
+        is_older = found.picture_id not in self.marked_since
+        hides = self.film_result is not None and is_older and view.mode is OverlayMode.CLASSES
+        return None if hides else found
+
+    @property
+    def seen_film_result(self) -> ShownFilmResult | None:
+        """What was propagated to the frame, if it is what lies over it.
+
+        A fresh suggestion comes before it. Where the user asks for the model's own prediction (``suggested`` is off)
+        it steps back for that.
+        """
+        view = self.overlay
+        if view.mode is not OverlayMode.CLASSES or self.seen_suggestion is not None:
+            return None
+        return self.film_result if view.suggested or self.prediction is None else None
+
+    @property
+    def seen(self) -> ShownSuggestion | ShownPrediction | None:
+        """What lies over the picture: a fresh suggestion, else what was propagated, else the model's prediction."""
+        return self.seen_suggestion or self.seen_film_result or self.prediction
 
     # Telling ------------------------------------------------------------------------------------------
 

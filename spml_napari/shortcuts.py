@@ -43,6 +43,8 @@ class Shortcut:
         The key bar shows it with these tools only; empty is always.
     bar : str
         What the key bar says; keys of which it says the same share one entry. Empty leaves the key out.
+    film : bool
+        Whether it does something only while a frame of a film is shown; else the key is left to others.
     """
 
     keys: tuple[str, ...]
@@ -50,6 +52,7 @@ class Shortcut:
     action: str
     tools: tuple[Tool, ...] = ()
     bar: str = ""
+    film: bool = False
 
 
 _BRUSH = (Tool.SCRIBBLE, Tool.ERASE)
@@ -91,6 +94,19 @@ SHORTCUTS: tuple[Shortcut, ...] = (
     Shortcut(("Ctrl+Shift+Z", "Ctrl+Y"), "Redo", "redo", bar="Undo, redo"),
     Shortcut(("N", "Right"), "Next picture", "next_picture", bar="Next, previous picture"),
     Shortcut(("Shift+N", "Left"), "Previous picture", "previous_picture", bar="Next, previous picture"),
+    Shortcut((",",), "One frame back", "frame_back", bar="Frame back, on", film=True),
+    Shortcut((".",), "One frame on", "frame_on", bar="Frame back, on", film=True),
+    Shortcut(("Shift+,",), "Ten frames back", "frames_back", film=True),
+    Shortcut(("Shift+.",), "Ten frames on", "frames_on", film=True),
+    Shortcut(("L",), "Play the film, or stop it", "play", bar="Play", film=True),
+    Shortcut(
+        ("R",),
+        "Run the marks through the film: propagate, pause or continue",
+        "propagate",
+        bar="Propagate",
+        film=True,
+    ),
+    Shortcut(("H",), "Hardest frame: where a mark helps most", "worst_frame", film=True),
     Shortcut(("Space",), "Hide the overlay while held", "peek", bar="Hide the overlay"),
     Shortcut(("O",), "Outlines or filled", "toggle_contour"),
     Shortcut(("U",), "Uncertainty", "toggle_uncertainty"),
@@ -105,6 +121,7 @@ SHORTCUTS: tuple[Shortcut, ...] = (
 """All keys, in the order in which they are shown. P chooses the point tool, so pictures are turned by N and Shift+N."""
 
 _CONTOUR = 2
+_MANY_FRAMES = 10
 _TEXT_FIELDS = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox)
 _ARROWS = ("Left", "Right")
 _ON_CANVAS = ("Tab", "Return")
@@ -124,8 +141,8 @@ class Shortcuts(QObject):
         Also listens in its docks that float.
     actions : mapping of str to callable, optional
         What the session can't do itself, by name: ``accept_picture``, ``next_to_mark``, ``train``, ``stop_training``,
-        ``cancel``, ``fit``, ``show_tags``, ``enter``, ``next_region``. One of the name of a built-in action replaces
-        it.
+        ``cancel``, ``fit``, ``show_tags``, ``enter``, ``next_region``, ``play``, ``propagate``, ``worst_frame``.
+        One of the name of a built-in action replaces it.
     give_class : callable, optional
         Told the class of a number key before it becomes the current one; if it returns True, it doesn't.
     """
@@ -160,6 +177,10 @@ class Shortcuts(QObject):
             "redo": session.redo,
             "next_picture": lambda: session.step(1),
             "previous_picture": lambda: session.step(-1),
+            "frame_back": lambda: session.step_frame(-1),
+            "frame_on": lambda: session.step_frame(1),
+            "frames_back": lambda: session.step_frame(-_MANY_FRAMES),
+            "frames_on": lambda: session.step_frame(_MANY_FRAMES),
             "smaller_brush": lambda: session.scale_brush(larger=False),
             "larger_brush": lambda: session.scale_brush(larger=True),
             "toggle_contour": lambda: session.view(contour=0 if session.overlay.contour else _CONTOUR),
@@ -193,7 +214,7 @@ class Shortcuts(QObject):
         if name not in self._by_key or not self._is_ours(watched, name):
             return False
         action, key = self._by_key[name]
-        if not self._is_known(action):
+        if not self._is_known(action) or (action in _OF_FILMS and self.session.film is None):
             return False
         if action == "cancel":  # Escape is for others too, when there is nothing to take back
             return kind == QEvent.Type.KeyPress and bool(self._actions[action]())
@@ -262,7 +283,17 @@ _NAMES: dict[int, str] = {
     Qt.Key.Key_Tab: "Tab",
 }
 
-_REPEATING = frozenset({"undo", "redo", "next_picture", "previous_picture", "smaller_brush", "larger_brush"})
+_OF_FILMS = frozenset(shortcut.action for shortcut in SHORTCUTS if shortcut.film)
+_REPEATING = frozenset(
+    {"undo", "redo", "next_picture", "previous_picture", "smaller_brush", "larger_brush"}
+) | (_OF_FILMS - {"play", "propagate", "worst_frame"})
+# With Shift, comma and full stop give other characters, one on American keyboards, another on many in Europe.
+_SHIFTED: dict[int, str] = {
+    Qt.Key.Key_Less: ",",
+    Qt.Key.Key_Semicolon: ",",
+    Qt.Key.Key_Greater: ".",
+    Qt.Key.Key_Colon: ".",
+}
 
 
 def key_name(event: QKeyEvent) -> str:
@@ -275,6 +306,8 @@ def key_name(event: QKeyEvent) -> str:
         if text in ("[", "]") or (text.isdigit() and not modifiers & Qt.KeyboardModifier.ControlModifier):
             return text
         name = QKeySequence(event.key()).toString(QKeySequence.SequenceFormat.PortableText)
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            name = _SHIFTED.get(event.key(), name)
     for modifier, word in (
         (Qt.KeyboardModifier.ShiftModifier, "Shift"),
         (Qt.KeyboardModifier.AltModifier, "Alt"),

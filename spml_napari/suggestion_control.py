@@ -102,6 +102,7 @@ class SuggestionControl(QObject):
             {
                 session.project_changed: self._on_project,
                 session.picture_changed: self._on_picture,
+                session.passing_changed: self._on_passing,
                 session.marks_changed: self._on_marks,
                 session.classes_changed: self._on_classes,
                 session.runs_changed: self._on_change,
@@ -136,6 +137,15 @@ class SuggestionControl(QObject):
         self.line.cancel(_TOPIC)
         self._wait(False)
         self.is_stale = True
+        if not self.session.is_passing:
+            self._ask_soon()
+
+    def _on_passing(self) -> None:
+        """Suggest on the frame on which a film has come to rest."""
+        if not self.session.is_passing and self.is_stale:
+            self._ask_soon()
+
+    def _ask_soon(self) -> None:
         if self.live is not Live.OFF and self.session.picture is not None:
             self._timer.start()
 
@@ -149,7 +159,7 @@ class SuggestionControl(QObject):
     def _on_change(self) -> None:
         """Marks of other pictures count, too, and so does a model."""
         self.is_stale = True
-        if self.live is Live.ON:
+        if self.live is Live.ON and not self.session.is_passing:
             self._ask()
         self.changed.emit()
 

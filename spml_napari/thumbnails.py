@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spml_core.errors import SpmlError
+from spml_core.films import open_film
 from spml_core.images import Picture
-from spml_core.project import PictureRecord, Project
+from spml_core.project import FilmRecord, PictureRecord, Project
 
 SIDE = 128
 """Longer side of a thumbnail in pixels."""
@@ -36,11 +37,14 @@ class ThumbnailSource:
         Of the picture's file: the thumbnail's name.
     folder : Path
         Holds the thumbnails that were made before.
+    is_film : bool
+        Whether ``path`` is a film, of which the first frame is shown.
     """
 
     path: Path
     content_hash: str
     folder: Path
+    is_film: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,20 +63,27 @@ class Thumbnail:
     problem: str = ""
 
 
-def thumbnail_source(project: Project, record: PictureRecord) -> ThumbnailSource:
-    """Where the thumbnail of a project's picture comes from."""
-    return ThumbnailSource(record.path, record.content_hash, project.cache_folder / "thumbnails")
+def thumbnail_source(project: Project, record: PictureRecord | FilmRecord) -> ThumbnailSource:
+    """Where the thumbnail of a project's picture or film comes from."""
+    folder, is_film = project.cache_folder / "thumbnails", isinstance(record, FilmRecord)
+    return ThumbnailSource(record.path, record.content_hash, folder, is_film)
 
 
 def load_thumbnail(source: ThumbnailSource) -> Thumbnail:
     """Read a thumbnail from the cache, or make it and put it there; never raises for a bad picture or disk."""
     kept = _read(_cached_path(source))
-    if not source.path.is_file():
-        return Thumbnail(kept, f"The picture isn't at {source.path} any more.")
+    if not (source.path.exists() if source.is_film else source.path.is_file()):
+        return Thumbnail(
+            kept, f"The {'film' if source.is_film else 'picture'} isn't at {source.path} any more."
+        )
     if kept is not None:
         return Thumbnail(kept)
     try:
-        pixels = make_thumbnail(source.path)
+        if source.is_film:
+            # Beside the thumbnails: the index of a video's frames, which takes long to make.
+            pixels = film_thumbnail(source.path, source.folder.parent / "films")
+        else:
+            pixels = make_thumbnail(source.path)
     except SpmlError as error:
         return Thumbnail(None, str(error))
     _write(_cached_path(source), pixels)
@@ -106,6 +117,32 @@ def make_thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
         top, bottom = first * height // rows, last * height // rows
         parts.append(_shrunk(picture.rgb_window(top, 0, bottom - top, width), last - first, columns))
     return np.concatenate(parts)
+
+
+def film_thumbnail(path: Path, index_folder: Path | None = None, side: int = SIDE) -> npt.NDArray[np.uint8]:
+    """Shrink the first frame of a film to ``side`` pixels at most.
+
+    Parameters
+    ----------
+    path : Path
+    index_folder : Path, optional
+        Where a video's frame index may be kept.
+    side : int
+
+    Returns
+    -------
+    ndarray, (h, w, 3) uint8
+
+    Raises
+    ------
+    FilmError
+        If the film can't be opened or read.
+    """
+    with open_film(path, index_folder=index_folder) as film:
+        pixels = film.frame(0)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    return _shrunk(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def _shrunk(pixels: npt.NDArray[np.uint8], rows: int, columns: int) -> npt.NDArray[np.uint8]:

@@ -101,6 +101,19 @@ class ShownPrediction:
 
 
 @dataclass(frozen=True, eq=False)
+class ShownFilmResult(ShownPrediction):
+    """What marks of other frames came to on the current one, carried along the film.
+
+    Attributes
+    ----------
+    confidence : float
+        Mean over the frame, 0..1.
+    """
+
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class ShownSeeds:
     """What training would take the current picture's marks for.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from napari.utils.notifications import show_error, show_info, show_warning
@@ -12,17 +13,27 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
+from spml_core.errors import ProjectError, SpmlError
 from spml_napari.canvas import Canvas
-from spml_napari.docks.classes import ClassesDock
+from spml_napari.dock_making import DOCKS
 from spml_napari.docks.export import ExportDock
+from spml_napari.docks.film_bar import FilmBar
 from spml_napari.docks.inspect import InspectDock
 from spml_napari.docks.key_bar import KeyBar
 from spml_napari.docks.pictures import PicturesDock
-from spml_napari.docks.suggest_options import SuggestOptions
 from spml_napari.docks.tools import ToolsDock
 from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
+from spml_napari.film_drops import FilmDrops
+from spml_napari.film_layers import add_layer, film_layer
+from spml_napari.film_overview import FilmOverviews
+from spml_napari.film_player import FilmPlayer
+from spml_napari.frame_follower import FrameFollower
+from spml_napari.layers.flicker_layer import FlickerLayer
+from spml_napari.layers.frame_loader import FilmFacts
+from spml_napari.measure_control import MeasureControl
 from spml_napari.prediction_control import PredictionControl
+from spml_napari.propagation_control import PropagationControl
 from spml_napari.qt_types import there
 from spml_napari.ranking_control import RankingControl
 from spml_napari.seed_control import SeedControl
@@ -36,7 +47,12 @@ from spml_napari.view_state import OverlayMode, Tool
 from spml_napari.workers import ChildProcess, Executor
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
     from napari.viewer import Viewer
+
+Dock = TypeVar("Dock", bound=QWidget)
+
+__all__ = ["DOCKS", "Workbench"]
 
 _ANSWERS = "spml_core.engine.background.answer_process:serve_answers"
 _SUGGESTIONS = "spml_core.engine.background.suggest_process:serve_suggestions"
@@ -67,7 +83,17 @@ class Workbench(QObject):
         self.seeds = SeedControl(self.session, self.predictions.line, self.predictions.current_run, self)
         self.suggestions = SuggestionControl(self.session, self._start_suggestions, parent=self)
         self.ranking = RankingControl(self.session, self.predictions.line, self._may_rank, self)
-        self.canvas = Canvas(viewer, self.session, self.executor, parent=self)
+        self.films = FilmOverviews(self.session, self.executor.submit, parent=self)
+        self.frame_executor = Executor(threads=1, niceness=0, parent=self)
+        self.canvas = Canvas(viewer, self.session, self.executor, self.frame_executor, parent=self)
+        self.player = FilmPlayer(self.session, lambda: self.canvas.is_ready, parent=self)
+        follower = FrameFollower(self.session, self.canvas, self.player, parent=self)
+        self.propagation = PropagationControl(
+            self.session, self.films, self.executor.submit, follower, parent=self
+        )
+        self.measuring = MeasureControl(self.session, parent=self)
+        self.flicker = FlickerLayer(viewer, self.measuring, parent=self)
+        self.drops = FilmDrops(viewer, self.add_films, parent=self)
         self._docks: dict[str, QWidget] = {}
         self._window: QMainWindow | None = None
         self._shortcuts: Shortcuts | None = None
@@ -89,6 +115,7 @@ class Workbench(QObject):
         self.predictions.regions_changed.connect(self.canvas.regions_changed)
         self.session.seeds_changed.connect(self._on_seeds)
         self.session.overlay_changed.connect(self._on_seeds)
+        self.canvas.frames.opened.connect(self._on_film_opened)
         self.canvas.regions_provider = self._regions
         self.canvas.on_why = self.predictions.ask_why
         there(QApplication.instance()).aboutToQuit.connect(self.close)
@@ -113,6 +140,7 @@ class Workbench(QObject):
             device=settings.device,
             preview_seconds=settings.preview_seconds,
         )
+        self.propagation.choose(device=settings.device)
 
     # Docks --------------------------------------------------------------------------------------------
 
@@ -163,6 +191,9 @@ class Workbench(QObject):
             "show_tags": self._show_tags,
             "enter": self._on_enter,
             "next_region": self._go_to_asked,
+            "play": self.player.toggle,
+            "propagate": self.propagation.toggle,
+            "worst_frame": self.propagation.go_to_worst,
         }
 
     def close(self) -> None:
@@ -177,12 +208,48 @@ class Workbench(QObject):
         if self._shortcuts is not None:
             self._shortcuts.detach()
         self._shortcuts = self._window = None
+        self.drops.detach()
+        self.player.stop()
+        self.propagation.close()
+        self.measuring.close()
         self.canvas.close()
+        self.films.close()
         self.training.close()
         self.predictions.close()
         self.suggestions.close()
+        self.frame_executor.close()
         self.executor.close()
         self.session.close()
+
+    # Films --------------------------------------------------------------------------------------------
+
+    def add_films(self, paths: Sequence[Path]) -> None:
+        """Add films to the open project; without one, begin a project with the first of them."""
+        if self.session.project is None:
+            self._dock_of(WelcomeDock, "welcome").ask_for_project(paths[0])
+        else:
+            self._dock_of(PicturesDock, "pictures").add_pictures((), paths)
+
+    def add_layer_as_film(self, layer: Layer | None) -> None:
+        """Add the frames of a napari layer to the open project as a film."""
+        try:
+            if self.session.project is None:
+                raise ProjectError("No project is open.", "Open or make one first: the film is added to it.")
+            frames = film_layer(layer)
+        except SpmlError as error:
+            self.session.report(error)
+            return
+        self._dock_of(PicturesDock, "pictures").add_by(add_layer, frames)
+
+    def _dock_of(self, kind: type[Dock], name: str) -> Dock:
+        dock = self.dock(name)
+        assert isinstance(dock, kind)
+        return dock
+
+    def _on_film_opened(self, facts: FilmFacts) -> None:
+        bar = self.docks.get("film")
+        if isinstance(bar, FilmBar):
+            bar.show_facts(facts)
 
     # Between the parts ----------------------------------------------------------------------------------
 
@@ -289,79 +356,3 @@ class Workbench(QObject):
         place, self._place = self._place, None
         if place is not None:
             self.canvas.center_on(*place)
-
-
-def _welcome(bench: Workbench) -> QWidget:
-    return WelcomeDock(bench.session, bench.executor.submit, bench.viewer)
-
-
-def _pictures(bench: Workbench) -> QWidget:
-    control = bench.predictions
-    return PicturesDock(bench.session, bench.executor.submit, control.predicted_ids, control.go_to_next)
-
-
-def _tools(bench: Workbench) -> QWidget:
-    dock = ToolsDock(bench.session, SuggestOptions(bench.session, bench.suggestions, bench.ranking))
-    dock.region_count_changed.connect(bench.predictions.set_region_count)
-    dock.region_count_changed.connect(bench.suggestions.set_level)
-    return dock
-
-
-def _training(bench: Workbench) -> QWidget:
-    dock = TrainingDock(bench.session, bench.training)
-    dock.set_devices(bench.predictions.devices)
-    return dock
-
-
-def _inspect(bench: Workbench) -> QWidget:
-    dock = InspectDock(bench.session, bench.predictions, bench.seeds, bench.executor.submit)
-    dock.place_chosen.connect(bench.go_to_place)
-    return dock
-
-
-DOCKS: dict[str, Callable[[Workbench], QWidget]] = {
-    "welcome": _welcome,
-    "pictures": _pictures,
-    "classes": lambda bench: ClassesDock(bench.session),
-    "tools": _tools,
-    "training": _training,
-    "inspect": _inspect,
-    "export": lambda bench: ExportDock(bench.session, bench.executor.submit),
-    "keys": lambda bench: KeyBar(bench.session),
-}
-"""How each dock is made."""
-
-
-def make_welcome_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to open, make or try a project."""
-    return Workbench.of(napari_viewer).dock("welcome")
-
-
-def make_pictures_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the pictures of the project."""
-    return Workbench.of(napari_viewer).dock("pictures")
-
-
-def make_classes_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the classes of the project."""
-    return Workbench.of(napari_viewer).dock("classes")
-
-
-def make_tools_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the tools to mark with."""
-    return Workbench.of(napari_viewer).dock("tools")
-
-
-def make_training_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to train a model and watch it learn."""
-    return Workbench.of(napari_viewer).dock("training")
-
-
-def make_inspect_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to look closely at predictions and accept what is right."""
-    return Workbench.of(napari_viewer).dock("inspect")
-
-
-def make_export_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to write masks for other programs."""
-    return Workbench.of(napari_viewer).dock("export")

@@ -234,16 +234,19 @@ class ChildProcess(QObject):
 
 
 class Executor(QObject):
-    """Two threads of low priority for short jobs, such as decoding pictures and making thumbnails.
+    """Threads of low priority, two by default, for short jobs, such as decoding pictures and making thumbnails.
 
     Parameters
     ----------
     threads : int
+    niceness : int
+        By how much the threads give way to others; 0 for what a person waits for.
     parent : QObject, optional
     """
 
-    def __init__(self, threads: int = 2, parent: QObject | None = None) -> None:
+    def __init__(self, threads: int = 2, niceness: int = 10, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._niceness = niceness
         self._mailbox = Mailbox(self)
         self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._generation = 0
@@ -303,7 +306,7 @@ class Executor(QObject):
             thread.join(max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
-        _lower_priority()
+        _lower_priority(self._niceness)
         while (item := self._jobs.get()) is not None:
             future, job, done, failed, generation = item
             if not future.set_running_or_notify_cancel():
@@ -333,11 +336,11 @@ def _thread(run: Callable[..., None], *arguments: Any) -> threading.Thread:
     return thread
 
 
-def _lower_priority() -> None:
+def _lower_priority(niceness: int) -> None:
     # On Linux priorities are those of threads; elsewhere this would slow the window itself down.
-    if sys.platform.startswith("linux"):
+    if niceness and sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def _log_failure(error: Exception) -> None:

@@ -24,6 +24,8 @@ _STAGES = {
     "start": "Starting",
     "choose": "Choosing",
     "second": "Second stage",
+    "flow": "Following films",
+    "film": "Learning from films",
 }
 
 
@@ -96,6 +98,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    video: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Learn from the project's films, too: weclick (more from few marks), etc (steadier), or both.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run that was stopped, with its settings.")
     ] = False,
@@ -112,6 +122,7 @@ def train(
         "crop": crop,
         "batch": batch,
         "variant": variant,
+        "video": video,
         "region_maps": None if regions is None else str(regions.resolve()),
     }
     if resume and any(setting is not None for setting in (preset, *settings.values())):

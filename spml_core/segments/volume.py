@@ -103,10 +103,11 @@ def _passes(basins: IntImage, count: int, right: Singles, below: Singles) -> tup
     one, two = crack_pairs(basins, sideways, downwards).T
     weight = np.concatenate([right[sideways], below[downwards]]).astype(np.float64)
     key = one * count + two
-    order = np.lexsort((weight, key))
+    order = np.argsort(key)
     key = key[order]
-    first = np.diff(key, prepend=-1) != 0
-    return np.stack(np.divmod(key[first], count), 1), weight[order][first]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    lowest: Floats = np.minimum.reduceat(weight[order], first) if len(first) else weight
+    return np.stack(np.divmod(key[first], count), 1), lowest
 
 
 def _lowest_exit(right: Singles, below: Singles) -> Singles:

@@ -73,11 +73,13 @@ def watershed_basins(strength: Singles) -> IntImage:
 
 
 def raster_order(label: NDArray[np.integer]) -> IntImage:
-    """Renumber labels ``0..R-1`` by first appearance."""
-    _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
+    """Renumber labels, 0 or more, to ``0..R-1`` by first appearance."""
+    last = label.size - 1
+    first = np.full(int(label.max()) + 1, label.size)
+    first[label.ravel()[::-1]] = np.arange(last, -1, -1)  # of several places the first one is written last
     rank = np.empty(len(first), np.int32)
     rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
-    ordered: IntImage = rank[inverse.reshape(label.shape)]
+    ordered: IntImage = rank[label]
     return ordered
 
 

@@ -48,14 +48,15 @@ def network_features(
     cells = (-(-height // _STRIDE), -(-width // _STRIDE))
     grids = []
     for level in chosen:
+        # Channels last while it is small: so nothing has to be turned round at the end.
+        level = level.contiguous(memory_format=torch.channels_last)
         shrinks = level.shape[-2] > cells[0] or level.shape[-1] > cells[1]
-        resized = (
+        grids.append(
             F.adaptive_avg_pool2d(level, cells)
             if shrinks
             else F.interpolate(level, size=cells, mode="bilinear", align_corners=False)
         )
-        grids.append(resized[0])
-    grid: Floats = torch.cat(grids).permute(1, 2, 0).float().cpu().contiguous().numpy()
+    grid: Floats = torch.cat(grids, 1)[0].permute(1, 2, 0).float().cpu().contiguous().numpy()
     return grid
 
 

@@ -12,13 +12,14 @@ from spml_core.training.events import (
     StepDone,
     Warned,
 )
-from spml_core.training.training_set import TrainingPicture, TrainingSet
+from spml_core.training.training_set import Clip, TrainingPicture, TrainingSet
 
 if TYPE_CHECKING:
     from spml_core.training.loop import train
 
 __all__ = [
     "CheckpointSaved",
+    "Clip",
     "Event",
     "Finished",
     "StageProgress",

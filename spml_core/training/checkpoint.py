@@ -62,10 +62,12 @@ def save_checkpoint(
     optimiser: torch.optim.Optimizer,
     memory: MemoryBank,
     generator: torch.Generator,
+    films: dict[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint in one file, whole or not at all.
 
-    ``labels`` (n,) are those of the sampled cells of all pictures, pseudo labels included.
+    ``labels`` (n,) are those of the sampled cells of all pictures, pseudo labels included; ``films`` is what learning
+    from films needs to go on.
 
     Raises
     ------
@@ -79,6 +81,7 @@ def save_checkpoint(
             f"optimiser.{index}.{name}": torch.as_tensor(value).cpu().contiguous()
             for name, value in state.items()
         }
+    tensors |= {f"films.{name}": tensor.contiguous() for name, tensor in (films or {}).items()}
     tensors["labels"] = labels.to(torch.uint8)
     tensors["generator"] = generator.get_state()
     data = safetensors.torch.save(tensors, metadata={"progress": json.dumps(asdict(progress))})

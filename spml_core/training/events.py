@@ -25,7 +25,7 @@ class StageProgress(Event):
     ----------
     stage : str
         ``"features"``, ``"start"``, ``"choose"``, ``"second"``, or ``"marks"`` where pictures are read anew because
-        their marks changed.
+        their marks changed; of films ``"flow"`` and ``"film"``.
     done, total : int
         In the stage's own units.
     seconds_left : float

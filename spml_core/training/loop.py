@@ -28,6 +28,8 @@ from spml_core.training.sources import CachedPixels, CropPixels, PixelSource
 from spml_core.training.step import losses, make_optimiser
 from spml_core.training.teaching import follow_marks
 from spml_core.training.training_set import TrainingSet, check_training_set
+from spml_core.video.film_lessons import weighted
+from spml_core.video.film_stage import FilmStage
 
 _SECONDS_BETWEEN_CHECKPOINTS = 20.0
 _SECONDS_FOR_BANK = 1.0  # where training is to end at once
@@ -104,6 +106,8 @@ def train(
         config.regions, color_strength=choice_in_haste(config.color_strengths).color_strength
     )
     pulse = Pulse(network, clock, should_stop, supervision, refinement)
+    films = FilmStage(config, clock, pulse)
+    training_set = yield from films.join(training_set)
     if checkpoint is not None:
         network.load_state_dict(checkpoint.part("network"), strict=False)
         tolerant = supervision.changed is not None
@@ -120,6 +124,7 @@ def train(
         prepared = yield from prepare(
             network, training_set, config, clock, rng, pulse, onwards=earlier is not None
         )
+    prepared = yield from films.learn(network, prepared, checkpoint)
     optimiser = make_optimiser(network, config)
     memory = MemoryBank()
     step = 0
@@ -130,10 +135,9 @@ def train(
     pulse.step = step
     pulse.show_network()
     strength = prepared.choice.color_strength
-    model = TrainedModel(
-        network, Refinement(config.regions, color_strength=strength), training_set.class_names, config
-    )
-    recorder = Recorder(folder, model, prepared, optimiser, memory, generator, rng)
+    refinement = films.refinement(Refinement(config.regions, color_strength=strength))
+    model = TrainedModel(network, refinement, training_set.class_names, config)
+    recorder = Recorder(folder, model, prepared, optimiser, memory, generator, rng, films.state)
     if checkpoint is None:
         recorder.save(step, plan.total)
     saved = time.monotonic()
@@ -145,6 +149,7 @@ def train(
             pictures = supervision.changed()
             if new or pictures:
                 yield from follow_marks(network, prepared.reader, prepared.cache, pictures, new, strength)
+                films.forget([*new, *(picture.name for picture in pictures)], prepared.cache)
                 new = ()
                 source = _source(network, prepared, config)
                 epochs = Epochs(len(prepared.cache), config.batch)
@@ -154,6 +159,8 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * poly(step, plan.total)
         terms = losses(network, source.batch(rng), memory, config, generator)
+        if extra := films.terms(network, prepared.cache, rng):
+            terms |= extra | {"total": terms["total"] + weighted(extra, config)}
         optimiser.zero_grad()
         terms["total"].backward()  # type: ignore[no-untyped-call]
         optimiser.step()

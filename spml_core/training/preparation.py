@@ -205,6 +205,8 @@ def prepare_again(
 def _judged(cached: CachedPicture) -> PictureSample | None:
     """Labels of a picture that can judge the colour strength: marks and the cores of boxes, not mere tags."""
     sample = cached.sample
+    if cached.picture.carried:
+        return None  # the marks it has teach in the frame they come from
     if cached.picture.coarse.boxes:
         return replace(sample, labels=sample.guesses)
     return sample if sample.marked.any() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class Recorder:
     memory : MemoryBank
     generator : torch.Generator
     rng : numpy.random.Generator
+    films : callable
+        Gives tensors that learning from films needs to go on.
     """
 
     folder: Path | None
@@ -37,6 +40,7 @@ class Recorder:
     memory: MemoryBank
     generator: torch.Generator
     rng: np.random.Generator
+    films: Callable[[], dict[str, torch.Tensor]] = dict
 
     def save(self, step: int, total: int) -> None:
         """Write everything after ``step`` steps of ``total``.
@@ -73,4 +77,5 @@ class Recorder:
             self.optimiser,
             self.memory,
             self.generator,
+            self.films(),
         )

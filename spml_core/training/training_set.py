@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class TrainingPicture:
         Classes known to be in the picture.
     coarse : CoarseMarks
         Boxes, key points and tags, their classes as codes of the training set.
+    carried : bool
+        Whether the labels are marks of other frames of a film that were carried along the flow.
     """
 
     name: str
@@ -36,6 +39,7 @@ class TrainingPicture:
     labels: Callable[[], NDArray[np.uint8]] | None
     tags: NDArray[np.bool_]
     coarse: CoarseMarks = field(default_factory=CoarseMarks)
+    carried: bool = False
 
     @property
     def marked(self) -> bool:
@@ -74,17 +78,56 @@ class TrainingPicture:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """Frames of a film to learn from, in its order.
+
+    Attributes
+    ----------
+    name : str
+        Of the film.
+    frames : tuple of TrainingPicture
+    indices : tuple of int
+        Their numbers in the film, ascending.
+
+    Raises
+    ------
+    TrainingError
+        If the numbers don't ascend, or there isn't one for each frame.
+    """
+
+    name: str
+    frames: tuple[TrainingPicture, ...]
+    indices: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.frames) != len(self.indices):
+            raise TrainingError(
+                f"The film {self.name}: {len(self.frames)} frames came with {len(self.indices)} numbers.",
+                "Give one for each frame.",
+            )
+        if any(a >= b for a, b in pairwise(self.indices)):
+            raise TrainingError(
+                f"The film {self.name}: its frames aren't in order ({self.indices}).",
+                "Give ascending numbers.",
+            )
+
+
+@dataclass(frozen=True)
 class TrainingSet:
     """Pictures to learn from, marked and unmarked, and the names of the classes.
 
     Attributes
     ----------
     pictures : tuple of TrainingPicture
+        Marked frames of films are among them.
     class_names : tuple of str
+    clips : tuple of Clip
+        Frames of films, marked and unmarked; only training on films looks at them.
     """
 
     pictures: tuple[TrainingPicture, ...]
     class_names: tuple[str, ...]
+    clips: tuple[Clip, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -157,6 +200,21 @@ def check_training_set(training_set: TrainingSet) -> list[str]:
         if index not in known
     ]
     return [*told, *_contradictions(training_set, painted)]
+
+
+def check_clips(training_set: TrainingSet) -> None:
+    """See whether there is a film to learn from.
+
+    Raises
+    ------
+    TrainingError
+        If there is no clip with a second frame.
+    """
+    if not any(len(clip.frames) > 1 for clip in training_set.clips):
+        raise TrainingError(
+            "Learning from films needs a film of two frames at least, and there is none.",
+            "Add a film to the project, or train without --video.",
+        )
 
 
 def _contradictions(training_set: TrainingSet, painted: list[NDArray[np.bool_]]) -> Iterator[str]:

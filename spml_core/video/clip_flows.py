@@ -50,7 +50,8 @@ class ClipFlows:
         rows, columns = (np.clip(at[:, i], 0, validity.shape[i] - 1) for i in (0, 1))
         moved = points + flow[rows, columns].astype(np.float32)[:, ::-1] / scale
         within = ((moved > -0.5) & (moved < np.array(self._size) - 0.5)).all(1)
-        return moved, validity[rows, columns] / np.float32(255) * within
+        trust = validity[rows, columns].astype(np.float32) / np.float32(255)
+        return moved.astype(np.float32), np.where(within, trust, np.float32(0))
 
     def read(self, estimator: FlowEstimator, frames: int) -> Iterator[int]:
         """Compute the flow between all frames less than ``frames`` apart, both ways; not across scene cuts.

@@ -120,7 +120,8 @@ def frame_affinity(features_t: Tensor, features_k: Tensor, *, swapped_norms: boo
     columns = b.norm(dim=1, keepdim=True).clamp_min(1e-12)
     if swapped_norms:
         rows, columns = columns.transpose(1, 2), rows.transpose(1, 2)
-    return (a @ b) / (rows * columns)
+    cosines: Tensor = (a @ b) / (rows * columns)
+    return cosines
 
 
 def pair_dependency(

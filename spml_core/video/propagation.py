@@ -8,7 +8,7 @@ past lies in its store, quantised: going on after an interruption gives the same
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.annotations import Mark, classes_of
+from spml_core.annotations import Mark
+from spml_core.annotations.sufficiency import told_classes
 from spml_core.devices import find_device
 from spml_core.errors import FilmError, MarkError
 from spml_core.films import Film
@@ -44,16 +45,6 @@ VERSION = 1
 STRENGTHS = CarryStrengths()
 
 _DIRECTIONS: dict[int, Literal["forward", "backward"]] = {1: "forward", -1: "backward"}
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """A frame on its way: all that doesn't depend on the answer for the frame before."""
-
-    index: int
-    regions: FrameRegions
-    flow: Flow | None
-    back: Flow | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +138,7 @@ class Propagator:
         bases: Mapping[int, NDArray[np.uint8]],
     ) -> _Ground:
         indices = sorted({at for at in (span.before, span.after) if at is not None})
-        spoken = {c for at in indices for mark in marks.get(at, ()) for c in classes_of(mark)}
+        spoken = {c for at in indices for c in told_classes(marks.get(at, ()), film.size, self.num_classes)}
         spoken |= {int(c) for at in indices if at in bases for c in np.unique(bases[at])}
         classes = np.array(sorted(c for c in spoken if c < self.num_classes), np.int64)
         if len(classes) < 2:
@@ -174,7 +165,7 @@ class Propagator:
                     neighbour = at_working_size(film.frame(other), WORKING_PIXELS)
                 except FilmError:
                     continue  # it says so when the pass comes there
-                if neighbour.shape == rgb.shape and not is_cut(rgb, neighbour):
+                if not _is_another_scene(rgb, neighbour):
                     return self._flow(rgb, neighbour)
         return None
 
@@ -201,8 +192,9 @@ class Propagator:
     ) -> Iterator[FrameResult]:
         """Go from a marked frame through the span. The second of two passes joins what the first one left."""
         direction, end = _DIRECTIONS[step], self._end_of(span, step)
-        regions = ground.marked[start].regions
-        at, answer = start, quantised(regions, ground.marked[start].probabilities)
+        marked = ground.marked[start]
+        rgb = marked.features.rgb
+        at, answer = start, quantised(marked.regions, marked.probabilities)
 
         def result(is_cut: bool) -> Iterator[FrameResult]:
             if span.first <= at <= span.last:
@@ -216,21 +208,18 @@ class Propagator:
         for index in sorted(kept, reverse=step > 0):
             if (found := store.get(direction, index)) is not None:
                 at, answer = index, found
-                regions = self._looker.look(film.frame(at))
-                # Perhaps nobody heard of it before the interruption.
-                yield from result(False)
+                rgb = at_working_size(film.frame(at), WORKING_PIXELS)
+                if is_last:
+                    # Perhaps nobody heard of it before the interruption.
+                    past = at_working_size(film.frame(at - step), WORKING_PIXELS)
+                    yield from result(_is_another_scene(past, rgb))
                 break
         anchors = [ground.known[start], *(known for i, known in ground.known.items() if i != start)]
-        for look in self._looks(film, at, end, step, regions.rgb):
-            if look.flow is None or look.back is None:
-                carried = None
-            else:
-                valid = forward_backward_valid(look.flow, look.back)
-                before = answer.transpose(1, 2, 0).astype(np.float32) / np.float32(255)
-                carried = Carried.along(look.flow, valid, before, look.regions)
-            scores = frame_scores(look.regions, ground.coordinates, anchors, carried, self._strengths)
-            probabilities = decide(look.regions, ground.coordinates, scores, self._strengths)
-            at, answer = look.index, quantised(look.regions, probabilities)
+        for index, regions in self._looks(film, at, end, step):
+            carried = self._carried(rgb, answer, regions)
+            scores = frame_scores(regions, ground.coordinates, anchors, carried, self._strengths)
+            probabilities = decide(regions, ground.coordinates, scores, self._strengths)
+            at, answer, rgb = index, quantised(regions, probabilities), regions.rgb
             store.put(direction, at, answer)
             if is_last:
                 store.delete(direction, at - step)
@@ -253,26 +242,30 @@ class Propagator:
             return span.last if span.after is None else min(span.last, span.after - 1)
         return span.first if span.before is None else max(span.first, span.before + 1)
 
-    def _looks(self, film: Film, at: int, end: int, step: int, rgb: NDArray[np.uint8]) -> Iterator[_Look]:
+    def _looks(self, film: Film, at: int, end: int, step: int) -> Iterator[tuple[int, FrameRegions]]:
         """Look at the frames after ``at``, one ahead of the answers."""
 
-        def look(index: int, before: NDArray[np.uint8]) -> _Look:
-            frame = film.frame(index)
-            regions = self._looker.look(frame)
-            if regions.rgb.shape != before.shape or is_cut(before, regions.rgb):
-                return _Look(index, regions, None, None)
-            flow, back = self._flow(regions.rgb, before), self._flow(before, regions.rgb)
-            return _Look(index, regions, flow, back)
+        def look(index: int) -> FrameRegions:
+            return self._looker.look(film.frame(index))
 
         if (end - at) * step <= 0:
             return
         with ThreadPoolExecutor(1) as ahead:
-            coming: Future[_Look] = ahead.submit(look, at + step, rgb)
+            coming = ahead.submit(look, at + step)
             for index in range(at + step, end + step, step):
                 found = coming.result()
                 if index != end:
-                    coming = ahead.submit(look, index + step, found.regions.rgb)
-                yield found
+                    coming = ahead.submit(look, index + step)
+                yield index, found
+
+    def _carried(self, before: NDArray[np.uint8], answer: SoftMap, frame: FrameRegions) -> Carried | None:
+        """The answer (k, h, w) for the frame before, moved to a frame; None after a cut."""
+        if _is_another_scene(before, frame.rgb):
+            return None
+        # Flow is found here, not ahead: looking takes longer than all else, so this thread has time.
+        flow, back = self._flow(frame.rgb, before), self._flow(before, frame.rgb)
+        shares = answer.transpose(1, 2, 0).astype(np.float32) / np.float32(255)
+        return Carried.along(flow, forward_backward_valid(flow, back), shares, frame)
 
     def _labels(
         self, soft: NDArray[np.uint8], classes: NDArray[np.int64], size: tuple[int, ...]
@@ -287,10 +280,17 @@ class Propagator:
         return labels
 
 
+def _is_another_scene(before: NDArray[np.uint8], rgb: NDArray[np.uint8]) -> bool:
+    """Whether nothing can be carried from a frame to another."""
+    return before.shape != rgb.shape or is_cut(before, rgb)
+
+
 def joined(one: SoftMap, two: SoftMap, weight_one: float, weight_two: float) -> SoftMap:
     """Mix the maps (k, h, w) of two passes; besides its weight, the surer one counts more."""
     first, second = weight_one * confidence_of(one) ** 2, weight_two * confidence_of(two) ** 2
-    share = np.float32(first / max(first + second, 1e-9))
+    if first + second == 0:
+        first, second = weight_one, weight_two
+    share = np.float32(first / (first + second))
     mixed = one.astype(np.float32) * share + two.astype(np.float32) * (1 - share)
     return np.rint(mixed).astype(np.uint8)
 

@@ -13,8 +13,8 @@ from spml_core.training.classifier import LinearClassifier
 def flow_scatter(differences: Tensor, validity: Tensor) -> Tensor:
     """``S = sum_i V_i d_i d_i^T / m`` of feature differences (m, C) along the flow, (C, C).
 
-    Of a linear classifier W, ``trace(W S W^T)`` is the mean of ``V_i |q_t(i) - q_k(i)|^2`` on logits: ETC's temporal loss
-    (METHODS.md 6.3) on features that don't change is quadratic, and needs no pass over the pairs.
+    Of a linear classifier W, ``trace(W S W^T)`` is the mean of ``V_i |q_t(i) - q_k(i)|^2`` on logits: ETC's temporal
+    loss (METHODS.md 6.3) on features that don't change is quadratic, and needs no pass over the pairs.
     """
     return (differences * validity[:, None]).T @ differences / max(len(differences), 1)
 
@@ -64,7 +64,7 @@ def fit_soft(
     optimiser = torch.optim.LBFGS(
         [weight, bias],
         max_iter=1,
-        max_eval=1 if start is None else 10,
+        max_eval=10,  # a single evaluation may stop far from the minimum where the targets are many
         history_size=10,
         line_search_fn="strong_wolfe",
         tolerance_grad=1e-5 * scale,

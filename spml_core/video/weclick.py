@@ -1,6 +1,6 @@
 """Losses with which a student learns from clicks and from its teacher's neighbouring frames: WeClick (METHODS.md 7.2).
 
-Maps are (N, K, H, W), flows (N, 2, H, W) in pixels from the target frame k to a neighbour f. Teachers never get gradient.
+Maps are (N, K, H, W), flows (N, 2, H, W) in pixels from the target frame k to a neighbour f. Teachers get no gradient.
 """
 
 from __future__ import annotations

@@ -30,6 +30,11 @@ _COLORS = {
 _WHITE = QColor(255, 255, 255)
 
 
+def badge_color(badge: Badge) -> QColor:
+    """Return the colour that stands for it, also where there is no room for its shape."""
+    return QColor(_COLORS[badge])
+
+
 def paint_badge(painter: QPainter, badge: Badge, rect: QRectF) -> None:
     """Draw a badge into a square: ring, pen stroke, diamond, disc with a tick, or triangle with a bang."""
     painter.save()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -25,26 +27,19 @@ from qtpy.QtWidgets import (
 )
 
 from spml_core.engine.export import FORMATS, export_project
+from spml_core.engine.film_export import FILM_FORMATS, export_film
 from spml_core.errors import SpmlError
-from spml_core.project import Project
+from spml_core.project import FilmRecord, Project
+from spml_napari.docks.export_words import FILM_WORDS, PICTURE_WORDS
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
 
 if TYPE_CHECKING:
     from spml_napari.session import Session
 
-_WORDS = {
-    "index-png": ("Index PNG", "One value a class, with the PASCAL VOC palette. Read by most training code."),
-    "coco": ("COCO JSON", "One JSON file of polygons and run lengths, an entry for each connected object."),
-    "yolo-seg": ("YOLO segmentation", "A text file of polygons for each picture, and data.yaml."),
-    "tiff": ("Label TIFF", "One label image a picture, for Fiji, QuPath and the like."),
-    "ome-zarr": ("OME-Zarr", "Picture and labels together, for napari and cloud viewers."),
-    "overlay": ("Overlay pictures", "The picture with the classes laid over it, to show others."),
-}
-
 
 class ExportDock(QWidget):
-    """Choose a format and a folder, and write the masks.
+    """Choose a format and a folder, and write the masks: of all pictures or, on a frame of a film, of that film.
 
     Parameters
     ----------
@@ -64,6 +59,7 @@ class ExportDock(QWidget):
         self._submit = submit
         self._cancelled = threading.Event()
         self._busy = False
+        self._film_shown: FilmRecord | None = None
         content = QWidget()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -72,20 +68,33 @@ class ExportDock(QWidget):
         self._build(layout)
         layout.addStretch(1)
         self._progressed.connect(self._on_progress)
-        follow(self, {session.project_changed: self._on_project, session.marks_changed: self._show_state})
+        follow(
+            self,
+            {
+                session.project_changed: self._on_project,
+                session.picture_changed: self._on_picture,
+                session.pictures_changed: self._on_picture,
+                session.marks_changed: self._show_state,
+            },
+        )
         self._on_project()
 
     def _build(self, layout: QVBoxLayout) -> None:
         layout.addWidget(heading("Export masks"))
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        self.what = QComboBox()
+        self.what.setObjectName("export_what")
+        self.what.setToolTip("Whether to export the film on the canvas, or the pictures of the project")
+        self.what.currentIndexChanged.connect(self._offer_formats)
+        self._what_label = QLabel("Export")
+        form.addRow(self._what_label, self.what)
         self.format = QComboBox()
         self.format.setObjectName("export_format")
-        self.format.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        for key in FORMATS:
-            self.format.addItem(_WORDS.get(key, (key, ""))[0], key)
         self.format.currentIndexChanged.connect(self._show_state)
         form.addRow("Format", self.format)
+        for box in (self.what, self.format):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.folder = QLineEdit()
         self.folder.setObjectName("export_folder")
         self.folder.setToolTip("Where the files go; made if need be")
@@ -100,9 +109,8 @@ class ExportDock(QWidget):
         layout.addLayout(form)
         self.about = note()
         layout.addWidget(self.about)
-        self.reviewed = QCheckBox("Reviewed pictures only")
+        self.reviewed = QCheckBox()
         self.reviewed.setObjectName("export_reviewed")
-        self.reviewed.setToolTip("Leave out pictures that nobody has accepted yet")
         self.reviewed.toggled.connect(self._show_state)
         layout.addWidget(self.reviewed)
         self.state = note()
@@ -113,7 +121,6 @@ class ExportDock(QWidget):
         self.start.clicked.connect(self.export)
         self.cancel = QPushButton("Cancel")
         self.cancel.setObjectName("export_cancel")
-        self.cancel.setToolTip("Stop after this picture")
         self.cancel.clicked.connect(self._cancelled.set)
         self.open = QPushButton("Open the folder")
         self.open.setObjectName("export_open")
@@ -145,24 +152,34 @@ class ExportDock(QWidget):
             Path(folder).expanduser(),
             self.format.currentData(),
             self.reviewed.isChecked(),
+            None if self.film is None else self.film.name,
             done=self._on_done,
             failed=self._on_done,
         )
 
-    def _work(self, path: Path, out: Path, format_: str, only_reviewed: bool) -> tuple[int, int] | SpmlError:
+    def _work(
+        self, path: Path, out: Path, format_: str, only_reviewed: bool, film: str | None
+    ) -> tuple[int, int, str | None] | SpmlError:
         """Export; runs in a thread of its own, with a project of its own."""
         written = skipped = 0
         try:
             with Project.open(path, write=False) as project:
-                for exported in export_project(project, out, format_, only_reviewed=only_reviewed):
-                    written += exported.path is not None
-                    skipped += exported.path is None
-                    self._progressed.emit(exported.done, exported.total, exported.name)
-                    if self._cancelled.is_set():
-                        break
+                if film is None:
+                    steps = export_project(project, out, format_, only_reviewed=only_reviewed)
+                else:
+                    steps = export_film(
+                        project, project.film(film), out, format_, only_reviewed=only_reviewed
+                    )
+                with closing(steps):
+                    for exported in steps:
+                        written += exported.path is not None
+                        skipped += exported.path is None
+                        self._progressed.emit(exported.done, exported.total, exported.name)
+                        if self._cancelled.is_set():
+                            break
         except SpmlError as error:
             return error
-        return written, skipped
+        return written, skipped, film
 
     def stop(self) -> None:
         """Let a running export end after its picture: the window closes."""
@@ -181,12 +198,17 @@ class ExportDock(QWidget):
         elif isinstance(result, Exception):
             self._session.report_text("error", f"The export failed: {result}")
         elif isinstance(result, tuple):
-            written, skipped = result
+            written, skipped, film = result
+            what = "pictures" if film is None else "frames"
             if self._cancelled.is_set():
-                self.state.setText(f"Cancelled after {written} pictures; what was written is whole.")
+                left = "what was written is whole" if film is None else "nothing half-written was left"
+                self.state.setText(f"Cancelled after {written} {what}; {left}.")
                 return
-            left_out = f" {skipped} had no prediction and were left out: train first." if skipped else ""
-            self.state.setText(f"{written} pictures exported.{left_out}")
+            why = "had no prediction and were left out: train first."
+            if film is not None:
+                why = f"of {film} have no labels: propagate first."
+            left_out = f" {skipped} {why}" if skipped else ""
+            self.state.setText(f"{written} {what} exported.{left_out}")
             self.open.setVisible(True)
             self._open_folder()
 
@@ -206,11 +228,67 @@ class ExportDock(QWidget):
             "" if project is None else str(project.path.with_name(f"{project.path.stem}-export"))
         )
         self.open.setVisible(False)
+        self._film_shown = None
+        self._offer()
+
+    @property
+    def film(self) -> FilmRecord | None:
+        """The film to be exported; None for the pictures."""
+        return self._film_shown if self.what.currentData() == "film" else None
+
+    def _on_picture(self) -> None:
+        # Frames pass by many a second while a film is played.
+        if self._current_film() != self._film_shown:
+            self._offer()
+
+    def _current_film(self) -> FilmRecord | None:
+        project, picture = self._session.project, self._session.picture
+        return None if project is None or picture is None else project.film_of(picture)
+
+    def _offer(self) -> None:
+        """Offer the film on the canvas, if there is one, and the pictures."""
+        self._film_shown = film = self._current_film()
+        project = self._session.project
+        self.what.blockSignals(True)
+        self.what.clear()
+        if film is not None:
+            self.what.addItem("This film", "film")
+        if project is None or project.pictures or film is None:
+            self.what.addItem("All pictures", "pictures")
+        self.what.blockSignals(False)
+        for widget in (self._what_label, self.what):
+            widget.setVisible(film is not None)
+        self._offer_formats()
+
+    def _offer_formats(self) -> None:
+        """List the formats of what is to be exported; the one that was chosen stays if it is among them."""
+        chosen = self.format.currentData()
+        formats = FORMATS if self.film is None else FILM_FORMATS
+        self.format.blockSignals(True)
+        self.format.clear()
+        for key in formats:
+            self.format.addItem(self._words[key][0], key)
+        self.format.setCurrentIndex(max(self.format.findData(chosen), 0))
+        self.format.blockSignals(False)
+        what = "pictures" if self.film is None else "frames"
+        self.reviewed.setText(f"Reviewed {what} only")
+        self.reviewed.setToolTip(f"Leave out {what} that nobody has accepted yet")
+        one = "this picture" if self.film is None else "this frame; a file of the whole film isn't written"
+        self.cancel.setToolTip(f"Stop after {one}")
         self._show_state()
+
+    @property
+    def _words(self) -> dict[str, tuple[str, str]]:
+        return PICTURE_WORDS if self.film is None else FILM_WORDS
+
+    def _reviewed_count(self, project: Project) -> int:
+        if self.film is not None:
+            return sum(state.reviewed for state in project.frame_states(self.film).values())
+        return sum(record.film is None for record in project.reviewed_pictures())
 
     def _show_state(self, *_: object) -> None:
         project = self._session.project
-        self.about.setText(_WORDS.get(self.format.currentData(), ("", ""))[1])
+        self.about.setText(self._words.get(self.format.currentData(), ("", ""))[1])
         self.start.setVisible(not self._busy)
         self.start.setEnabled(project is not None)
         self.cancel.setVisible(self._busy)
@@ -220,9 +298,13 @@ class ExportDock(QWidget):
         if project is None:
             self.state.setText("Open a project first.")
         elif self.reviewed.isChecked():
-            count = len(project.reviewed_pictures())
-            self.state.setText(f"{count} reviewed pictures will be exported.")
-        else:
+            what = "pictures" if self.film is None else "frames"
+            self.state.setText(f"{self._reviewed_count(project)} reviewed {what} will be exported.")
+        elif self.film is None:
             self.state.setText(
                 "Reviewed pictures with their masks, all others as the current model sees them."
+            )
+        else:
+            self.state.setText(
+                f"Film {self.film.name}: reviewed frames with their masks, all others as propagated."
             )

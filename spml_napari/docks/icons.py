@@ -167,6 +167,15 @@ def _import() -> Drawing:
     return drawing.area((12, 16.5), (7.5, 10), (16.5, 10))
 
 
+def _film() -> Drawing:
+    """A piece of film with its holes."""
+    drawing = Drawing().line((3.5, 5), (20.5, 5), (20.5, 19), (3.5, 19), (3.5, 5))
+    for x in (6.5, 12, 17.5):
+        for y in (7.6, 16.4):
+            drawing.dot(x, y, 1.1)
+    return drawing.line((3.5, 10.2), (20.5, 10.2)).line((3.5, 13.8), (20.5, 13.8))
+
+
 def _merge() -> Drawing:
     drawing = Drawing().line((4, 5), (11, 12), (17, 12)).line((4, 19), (11, 12))
     return drawing.area((22, 12), (16, 8), (16, 16))
@@ -193,6 +202,16 @@ _DRAWINGS: dict[str, Callable[[], Drawing]] = {
     "merge": _merge,
     "up": lambda: Drawing().line((12, 20), (12, 5)).line((5.5, 11), (12, 4.5), (18.5, 11)),
     "down": lambda: Drawing().line((12, 4), (12, 19)).line((5.5, 13), (12, 19.5), (18.5, 13)),
+    "play": lambda: Drawing().area((7, 4.5), (20, 12), (7, 19.5)),
+    "pause": lambda: (
+        Drawing().area((6, 5), (10, 5), (10, 19), (6, 19)).area((14, 5), (18, 5), (18, 19), (14, 19))
+    ),
+    "frame_back": lambda: Drawing().area((15, 5), (15, 19), (5.5, 12)).line((18.5, 6), (18.5, 18)),
+    "frame_on": lambda: Drawing().area((9, 5), (9, 19), (18.5, 12)).line((5.5, 6), (5.5, 18)),
+    "film": _film,
+    "warning": lambda: (
+        Drawing().line((12, 4), (21, 20), (3, 20), (12, 4)).line((12, 10), (12, 14.5)).dot(12, 17.2, 0.9)
+    ),
     "folded": lambda: Drawing().area((8, 5), (17, 12), (8, 19)),
     "unfolded": lambda: Drawing().area((5, 8), (19, 8), (12, 17)),
 }

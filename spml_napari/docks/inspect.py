@@ -28,7 +28,7 @@ from spml_napari.docks.reasons import ReasonsList
 from spml_napari.docks.seeds_note import SeedsNote
 from spml_napari.qt_types import slot, there
 from spml_napari.run_summaries import has_model, run_title
-from spml_napari.view_state import UNSURE, OverlayMode, ShownSuggestion, Tool
+from spml_napari.view_state import UNSURE, OverlayMode, ShownFilmResult, ShownSuggestion, Tool
 
 if TYPE_CHECKING:
     from spml_napari.prediction_control import PredictionControl
@@ -204,6 +204,10 @@ class InspectDock(QWidget):
         if suggestion is not None:
             self.bars.say(self._suggested_at(suggestion, y, x))
             return
+        result = self._session.seen_film_result
+        if result is not None:
+            self.bars.say(self._propagated_at(result, y, x))
+            return
         if shown is None or shown.probabilities is None:
             live = shown is not None and shown.live
             self.bars.say("Shown when training has ended." if live else _POINT_AT)
@@ -232,6 +236,16 @@ class InspectDock(QWidget):
         unsure = suggestion.uncertainty[row, column_] >= UNSURE
         return f"Suggested: {names[code]}{', but unsure' if unsure else ''}."
 
+    def _propagated_at(self, result: ShownFilmResult, y: float, x: float) -> str:
+        row, column_ = int(y / result.shrink), int(x / result.shrink)
+        height, width = result.labels.shape
+        names = self._session.classes.names
+        if not (0 <= row < height and 0 <= column_ < width) or result.labels[row, column_] >= len(names):
+            return _POINT_AT
+        return (
+            f"Propagated: {names[result.labels[row, column_]]}, sure of the frame: {result.confidence:.0%}."
+        )
+
     def show_nowhere(self) -> None:
         """The cursor isn't over the picture any more."""
         self.bars.say(_POINT_AT)
@@ -257,7 +271,8 @@ class InspectDock(QWidget):
     def _show_state(self, *_: object) -> None:
         session = self._session
         suggested = session.seen_suggestion is not None
-        there = session.prediction is not None or suggested
+        propagated = session.seen_film_result is not None
+        there = session.prediction is not None or suggested or propagated
         live = session.prediction is not None and session.prediction.live
         reviewed = session.is_reviewed()
         if session.picture is None:
@@ -267,6 +282,11 @@ class InspectDock(QWidget):
         elif suggested:
             text = (
                 "The overlay is a suggestion, made of your marks. Correct it, or accept regions by click (Q)."
+            )
+        elif propagated:
+            text = (
+                "The overlay was carried here along the film, from the marked frames. Correct it with a mark,"
+                " or accept what is right."
             )
         elif live:
             text = "The overlay is a preview: it changes as the model learns."

@@ -42,10 +42,12 @@ class Hint:
     text: str
 
 
-def hints(tool: Tool) -> list[Hint]:
-    """All hints for a tool, the most useful first."""
+def hints(tool: Tool, is_film: bool = False) -> list[Hint]:
+    """All hints for a tool, the most useful first; those of films where a frame of one is shown."""
     keys: dict[str, list[tuple[str, ...]]] = {}
     for shortcut in SHORTCUTS:
+        if shortcut.film and not is_film:
+            continue
         if shortcut.bar and (not shortcut.tools or tool in shortcut.tools):
             keys.setdefault(shortcut.bar, []).append(shortcut.keys)
     found = [Hint(key, text) for key, text in MOUSE[tool]]
@@ -77,6 +79,7 @@ class KeyBar(QWidget):
         super().__init__(parent)
         self.setObjectName("key_bar")
         self.session = session
+        self._is_film = False
         self.strip = HintStrip(self)
         self.status = ElidedLabel(self)
         self.status.setObjectName("status_line")
@@ -92,12 +95,13 @@ class KeyBar(QWidget):
         follow(
             self,
             {
-                session.tool_changed: self._on_tool,
+                session.tool_changed: self._show_hints,
+                session.picture_changed: self._on_picture,
                 session.saved: self._on_saved,
                 session.project_changed: self._on_project,
             },
         )
-        self._on_tool()
+        self._show_hints()
 
     def say(self, text: str) -> None:
         """Show a word on the right."""
@@ -107,8 +111,13 @@ class KeyBar(QWidget):
         """Leave most of the bar to the hints."""
         self.status.setMaximumWidth(max(20, self.width() * 2 // 5))
 
-    def _on_tool(self) -> None:
-        self.strip.set_hints(hints(self.session.tool))
+    def _on_picture(self) -> None:
+        if (self.session.film is not None) != self._is_film:
+            self._show_hints()
+
+    def _show_hints(self) -> None:
+        self._is_film = self.session.film is not None
+        self.strip.set_hints(hints(self.session.tool, self._is_film))
 
     def _on_saved(self, what: str) -> None:
         self.say(f"saved: {what}")

@@ -1,4 +1,4 @@
-"""The form for a new project: which pictures, which classes, and where it is saved."""
+"""The form for a new project: which pictures or film, which classes, and where it is saved."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
+    QCheckBox,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -18,13 +19,16 @@ from qtpy.QtWidgets import (
 )
 
 from spml_core.classes import ClassTable
-from spml_core.errors import PictureError, ProjectError, SpmlError
-from spml_core.images import walk_pictures
+from spml_core.errors import FilmError, PictureError, ProjectError, SpmlError
+from spml_core.films import is_film, open_film
+from spml_core.images import walk_files, walk_pictures
 from spml_core.project import Project
+from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_napari.docks.class_names import ClassNames
+from spml_napari.docks.film_times import contents_in_words, length_in_words
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
 from spml_napari.docks.parts import column, heading, note, primary
-from spml_napari.docks.paths import ask_for_folder
+from spml_napari.docks.paths import ask_for_film, ask_for_folder
 from spml_napari.qt_types import slot
 
 if TYPE_CHECKING:
@@ -64,7 +68,6 @@ class NewProjectForm(QWidget):
         self._layer_files = layer_files
         self._busy = False
         self._suggested = ""
-        self._looked_for = ""
         self._look = QTimer(self)
         self._look.setSingleShot(True)
         self._look.setInterval(_LOOK_MS)
@@ -82,6 +85,16 @@ class NewProjectForm(QWidget):
             "PNG, JPEG and TIFF files in it and its subfolders; they stay where they are"
         )
         self.from_folder.setChecked(True)
+        self.from_film = QRadioButton("From a film")
+        self.from_film.setObjectName("from_film")
+        self.from_film.setToolTip("A video, a TIFF stack or a zarr array; it stays where it is")
+        self.from_film.toggled.connect(self._on_source)
+        self.one_film = QCheckBox("These pictures are one film")
+        self.one_film.setObjectName("one_film")
+        self.one_film.setToolTip(
+            "Its pictures are frames that follow one another, in the order of their names"
+        )
+        self.one_film.toggled.connect(self._on_images)
         self.from_layers = QRadioButton()
         self.from_layers.setObjectName("from_layers")
         self.from_layers.setToolTip("Pictures that are open in the viewer and were read from files")
@@ -101,9 +114,10 @@ class NewProjectForm(QWidget):
         self.cancel.setStyleSheet("QPushButton { padding: 6px; }")  # as high as the button beside it
         self.cancel.clicked.connect(self.closed.emit)
         self.progress = JobProgress("new_project_progress", "Make no project; the form stays as it is")
-        layout.addWidget(self.from_folder)
+        for widget in (self.from_folder, self.from_film, self.from_layers):
+            layout.addWidget(widget)
         layout.addLayout(images_row)
-        layout.addWidget(self.from_layers)
+        layout.addWidget(self.one_film)
         layout.addWidget(self.found)
         layout.addWidget(heading("Classes"))
         layout.addWidget(self.classes)
@@ -134,11 +148,13 @@ class NewProjectForm(QWidget):
     # Filling in -----------------------------------------------------------------------------------------
 
     def begin(self, folder: Path | None = None) -> None:
-        """Get ready for another project, from this folder if one is given."""
+        """Get ready for another project, from this folder, or film, if one is given."""
         files = list(self._layer_files())
         self.from_layers.setVisible(bool(files))
         self.from_layers.setText(f"From the {len(files)} open image layers" if files else "")
-        if not files or folder is not None:
+        if folder is not None and is_film(folder):
+            self.from_film.setChecked(True)
+        elif not self.from_film.isChecked() and (not files or folder is not None):
             self.from_folder.setChecked(True)
         if folder is not None:
             self.images.setText(str(folder))
@@ -146,6 +162,10 @@ class NewProjectForm(QWidget):
         self.images.setFocus()
 
     def _ask_images(self) -> None:
+        if self.from_film.isChecked():
+            if (film := ask_for_film(self, _film(self.images.text()))) is not None:
+                self.images.setText(str(film))
+            return
         folder = ask_for_folder(self, "Folder of pictures", _folder(self.images.text()))
         if folder is not None:
             self.from_folder.setChecked(True)
@@ -161,11 +181,14 @@ class NewProjectForm(QWidget):
         files = list(self._layer_files())
         if self.from_layers.isChecked() and files:
             self._suggest_place(files[0].parent)
+        hint = "Film" if self.from_film.isChecked() else "Folder of pictures"
+        self.images.setPlaceholderText(hint)
+        self.images.setToolTip(hint)
         self._on_images()
 
     def _on_images(self) -> None:
-        if self.from_folder.isChecked() and (folder := _folder(self.images.text())) is not None:
-            self._suggest_place(folder)
+        if (path := self._given()) is not None:
+            self._suggest_place(path.with_suffix("") if self.from_film.isChecked() else path)
         self.found.clear()
         self._look.start()
         self._show_state()
@@ -176,17 +199,29 @@ class NewProjectForm(QWidget):
             self._suggested = str(suggested_place(folder))
             self.place.setText(self._suggested)
 
-    def _count_pictures(self) -> None:
-        folder = _folder(self.images.text())
-        self._looked_for = self.images.text()
-        if self.from_folder.isChecked() and folder is not None:
-            self._submit(_count, self._looked_for, folder, done=self._show_count, failed=_say_nothing)
+    def _given(self) -> Path | None:
+        """The folder, or the film, that the form names, if it is there."""
+        if self.from_layers.isChecked():
+            return None
+        return (_film if self.from_film.isChecked() else _folder)(self.images.text())
 
-    def _show_count(self, answer: tuple[str, int]) -> None:
-        text, count = answer
-        if text == self.images.text() and self.from_folder.isChecked():
-            words = f"{count} pictures" if count != 1 else "1 picture"
-            self.found.setText(words if count else "There is no PNG, JPEG or TIFF file in this folder.")
+    def _source(self) -> tuple[str, bool]:
+        return self.images.text(), self.from_film.isChecked() or self.one_film.isChecked()
+
+    def _count_pictures(self) -> None:
+        path = self._given()
+        if path is not None:
+            self._submit(_count, self._source(), path, done=self._show_count, failed=self._show_no_film)
+
+    def _show_count(self, answer: tuple[tuple[str, bool], str]) -> None:
+        source, words = answer
+        if source == self._source() and not self.from_layers.isChecked():
+            self.found.setText(words)
+
+    def _show_no_film(self, error: Exception) -> None:
+        """A folder that can't be listed, or a film that can't be opened, is reported when the project is made."""
+        if isinstance(error, FilmError):
+            self.found.setText(error.problem)
 
     # Making it ------------------------------------------------------------------------------------------
 
@@ -195,22 +230,28 @@ class NewProjectForm(QWidget):
         if self._busy:
             return
         try:
-            images, place, table = self._chosen_images(), self._chosen_place(), self.classes.table()
+            images, films = self._chosen_images()
+            place, table = self._chosen_place(), self.classes.table()
         except SpmlError as error:
             self._session.report(error)
             return
         self._busy = True
-        self._submit(
-            _create, place, images, table, self.progress.begin(), done=self._made, failed=self._failed
-        )
+        tell = self.progress.begin()
+        self._submit(_create, place, images, films, table, tell, done=self._made, failed=self._failed)
         self._show_state()
 
-    def _chosen_images(self) -> Path | list[Path]:
+    def _chosen_images(self) -> tuple[Path | list[Path], list[Path]]:
+        """A folder of pictures, or some, and films."""
         if self.from_layers.isChecked():
-            return list(self._layer_files())
-        if not self.images.text().strip():
+            return list(self._layer_files()), []
+        text = self.images.text().strip()
+        if not text:
+            if self.from_film.isChecked():
+                raise FilmError("No film is chosen.", "Choose a video, a TIFF stack or a zarr array.")
             raise PictureError("No folder of pictures is chosen.", "Choose the folder that holds them.")
-        return Path(self.images.text().strip()).expanduser()
+        path = Path(text).expanduser()
+        is_one_film = self.from_film.isChecked() or self.one_film.isChecked()
+        return ([], [path]) if is_one_film else (path, [])
 
     def _chosen_place(self) -> Path:
         text = self.place.text().strip()
@@ -242,8 +283,10 @@ class NewProjectForm(QWidget):
         self._show_state()
 
     def _show_state(self) -> None:
-        for widget in (self.from_folder, self.from_layers, self.images, self.classes, self.place):
+        sources = (self.from_folder, self.from_film, self.from_layers, self.images, self.one_film)
+        for widget in (*sources, self.classes, self.place):
             widget.setEnabled(not self._busy)
+        self.one_film.setVisible(self.from_folder.isChecked())
         has_images = self.from_layers.isChecked() or bool(self.images.text().strip())
         self.create_button.setEnabled(not self._busy and has_images and bool(self.place.text().strip()))
         self.cancel.setEnabled(not self._busy)
@@ -271,17 +314,27 @@ def _folder(text: str) -> Path | None:
     return path if path is not None and path.is_absolute() and path.is_dir() else None
 
 
-def _count(text: str, folder: Path) -> tuple[str, int]:
-    return text, len(walk_pictures(folder))
+def _film(text: str) -> Path | None:
+    path = Path(text.strip()).expanduser() if text.strip() else None
+    return path if path is not None and path.is_absolute() and path.exists() else None
 
 
-def _say_nothing(_: Exception) -> None:
-    """A folder that can't be listed is reported when the project is made."""
+def _count(source: tuple[str, bool], path: Path) -> tuple[tuple[str, bool], str]:
+    """Say what a project of a folder, or a film, would hold."""
+    if source[1]:
+        with open_film(path) as film:
+            height, width = film.size
+            words = f"{length_in_words(film.count, film.frame_rate)}, {width} x {height} pixels"
+            return source, "\n".join([words, *film.warnings])
+    films = {film for film in walk_files(path, FILM_FILES, FILM_FOLDERS) if is_film(film)}
+    pictures = [picture for picture in walk_pictures(path) if picture not in films]
+    none = "There is no PNG, JPEG or TIFF file, nor any film, in this folder."
+    return source, contents_in_words(len(pictures), len(films)) if pictures or films else none
 
 
-def _create(place: Path, images: Path | list[Path], table: ClassTable, tell: Tell) -> Path:
+def _create(place: Path, images: Path | list[Path], films: list[Path], table: ClassTable, tell: Tell) -> Path:
     # Closed again: the session opens it in the window's thread.
-    Project.create(place, images, table, tell).close()
+    Project.create(place, images, table, tell, films).close()
     return place
 
 

@@ -9,6 +9,11 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 _PICTURES = "Pictures (*.png *.jpg *.jpeg *.tif *.tiff *.PNG *.JPG *.JPEG *.TIF *.TIFF)"
 
+_FILMS = (
+    "Films (*.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.tif *.tiff"
+    " *.MP4 *.AVI *.MOV *.MKV *.WEBM *.M4V *.MPG *.TIF *.TIFF);;All files (*)"
+)
+
 
 def ask_for_folder(parent: QWidget, title: str, start: Path | None = None) -> Path | None:
     """Let the user choose a folder; None if they don't."""
@@ -20,6 +25,12 @@ def ask_for_pictures(parent: QWidget) -> list[Path]:
     """Let the user choose picture files; none if they don't."""
     chosen, _ = QFileDialog.getOpenFileNames(parent, "Add pictures", "", _PICTURES)
     return [Path(path) for path in chosen]
+
+
+def ask_for_film(parent: QWidget, start: Path | None = None) -> Path | None:
+    """Let the user choose a video or a TIFF stack; None if they don't. A zarr array is a folder: it can be dropped."""
+    chosen, _ = QFileDialog.getOpenFileName(parent, "Choose a film", str(start or ""), _FILMS)
+    return Path(chosen) if chosen else None
 
 
 def dropped_paths(data: QMimeData | None) -> list[Path]:

@@ -6,15 +6,30 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 
-from spml_core.project import PictureRecord
+from spml_core.project import FilmRecord, PictureRecord
 from spml_napari.docks.badges import Badge
-from spml_napari.docks.rows import BADGES_ROLE, FADED_ROLE, ID_ROLE, SUBTITLE_ROLE
+from spml_napari.docks.film_times import length_in_words
+from spml_napari.docks.rows import BADGES_ROLE, FADED_ROLE, FILM_ROLE, ID_ROLE, STRIP_ROLE, SUBTITLE_ROLE
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
+from spml_napari.film_overview import FilmOverview
 from spml_napari.thumbnails import ThumbnailSource
+
+Entry: TypeAlias = PictureRecord | FilmRecord
+Key: TypeAlias = int | str
+"""What a row stands for: a picture's id, or a film's :func:`film_key`."""
+
+
+def film_key(film_id: int) -> str:
+    """What stands for a film where a picture's id stands for it."""
+    return f"film {film_id}"
+
+
+def _key(entry: Entry) -> Key:
+    return film_key(entry.id) if isinstance(entry, FilmRecord) else entry.id
 
 
 class PictureFilter(StrEnum):
@@ -30,13 +45,16 @@ class PictureFilter(StrEnum):
 
 @dataclass(frozen=True)
 class PictureStates:
-    """How the pictures stand: the ids of those that are marked, predicted, reviewed."""
+    """How the pictures stand: the ids of those that are marked, predicted, reviewed.
 
-    marked: frozenset[int] = frozenset()
-    predicted: frozenset[int] = frozenset()
-    reviewed: frozenset[int] = frozenset()
+    A film is marked if any of its frames is, and predicted if anything was propagated in it.
+    """
 
-    def badges(self, picture_id: int, missing: bool) -> tuple[Badge, ...]:
+    marked: frozenset[Key] = frozenset()
+    predicted: frozenset[Key] = frozenset()
+    reviewed: frozenset[Key] = frozenset()
+
+    def badges(self, picture_id: Key, missing: bool) -> tuple[Badge, ...]:
         """Return what is true of a picture, the most important last; at least one."""
         facts = (
             (Badge.MARKED, picture_id in self.marked and picture_id not in self.reviewed),
@@ -46,7 +64,7 @@ class PictureStates:
         )
         return tuple(badge for badge, there in facts if there) or (Badge.UNTOUCHED,)
 
-    def chosen(self, by: PictureFilter, ids: frozenset[int], problems: Collection[int]) -> frozenset[int]:
+    def chosen(self, by: PictureFilter, ids: frozenset[Key], problems: Collection[Key]) -> frozenset[Key]:
         """Return those of the ``ids`` that a filter lets through.
 
         ``NEEDS_LOOK`` means what can't be read, and what was predicted but not reviewed.
@@ -79,35 +97,46 @@ class PictureModel(QAbstractListModel):
     def __init__(self, loader: ThumbnailLoader, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._loader = loader
-        self._records: tuple[PictureRecord, ...] = ()
-        self._ids: frozenset[int] = frozenset()
+        self._records: tuple[Entry, ...] = ()
+        self._ids: frozenset[Key] = frozenset()
+        self._overview_of: Callable[[FilmRecord], FilmOverview] | None = None
         self._folder = Path()
         self._states = PictureStates()
-        self._missing: dict[int, str] = {}
-        self._unreadable: dict[int, str] = {}
+        self._missing: dict[Key, str] = {}
+        self._unreadable: dict[Key, str] = {}
         self._filter = PictureFilter.ALL
         self._text = ""
-        self._rows: list[PictureRecord] = []
-        self._row_of: dict[int, int] = {}
+        self._rows: list[Entry] = []
+        self._row_of: dict[Key, int] = {}
         self._rows_of_hash: dict[str, list[int]] = {}
         loader.loaded.connect(self._on_loaded)
 
     # What is listed -----------------------------------------------------------------------------------
 
-    def set_pictures(self, records: Sequence[PictureRecord], thumbnails: Path, states: PictureStates) -> None:
-        """List other pictures; their thumbnails are kept in the folder ``thumbnails``."""
-        self._records, self._folder, self._states = tuple(records), thumbnails, states
-        self._ids = frozenset(record.id for record in self._records)
+    def set_overviews(self, overview_of: Callable[[FilmRecord], FilmOverview]) -> None:
+        """Give what tells how the frames of a film stand."""
+        self._overview_of = overview_of
+
+    def set_pictures(
+        self,
+        records: Sequence[PictureRecord],
+        thumbnails: Path,
+        states: PictureStates,
+        films: Sequence[FilmRecord] = (),
+    ) -> None:
+        """List other pictures, films first; their thumbnails are kept in the folder ``thumbnails``."""
+        self._records, self._folder, self._states = (*films, *records), thumbnails, states
+        self._ids = frozenset(map(_key, self._records))
         self._missing, self._unreadable = {}, {}
         self._list()
 
-    def set_states(self, states: PictureStates, keep: Collection[int] = ()) -> None:
+    def set_states(self, states: PictureStates, keep: Collection[Key] = ()) -> None:
         """Show how the pictures stand now; those in ``keep`` stay listed even if the filter is against it."""
         if states != self._states:
             self._states = states
             self._list(keep)
 
-    def set_missing(self, missing: Mapping[int, str], keep: Collection[int] = ()) -> None:
+    def set_missing(self, missing: Mapping[Key, str], keep: Collection[Key] = ()) -> None:
         """Say which pictures aren't at their place, by id, in words."""
         if missing != self._missing:
             self._missing = dict(missing)
@@ -120,14 +149,14 @@ class PictureModel(QAbstractListModel):
             self._filter, self._text = chosen, text
             self._list()
 
-    def _list(self, keep: Collection[int] = ()) -> None:
+    def _list(self, keep: Collection[Key] = ()) -> None:
         kept = frozenset(keep) & self._row_of.keys()
         words = self._text.casefold()
         chosen = self._states.chosen(self._filter, self._ids, self.problems)
         rows = [
             record
             for record in self._records
-            if record.id in kept or (record.id in chosen and words in record.name.casefold())
+            if _key(record) in kept or (_key(record) in chosen and words in record.name.casefold())
         ]
         if rows == self._rows:
             if rows:
@@ -135,7 +164,7 @@ class PictureModel(QAbstractListModel):
             return
         self.beginResetModel()
         self._rows = rows
-        self._row_of = {record.id: row for row, record in enumerate(rows)}
+        self._row_of = {_key(record): row for row, record in enumerate(rows)}
         self._rows_of_hash = {}
         for row, record in enumerate(rows):
             self._rows_of_hash.setdefault(record.content_hash, []).append(row)
@@ -143,13 +172,23 @@ class PictureModel(QAbstractListModel):
 
     # Asked by the dock ----------------------------------------------------------------------------------
 
-    def ids(self) -> list[int]:
-        """Ids of the listed pictures, in order."""
-        return [record.id for record in self._rows]
+    def ids(self) -> list[Key]:
+        """What the rows stand for, in order: ids of pictures, keys of films."""
+        return [_key(record) for record in self._rows]
 
-    def row_of(self, picture_id: int) -> int | None:
-        """Row of a picture; None if it isn't listed."""
+    def row_of(self, picture_id: Key) -> int | None:
+        """Row of a picture, or of a film by its key; None if it isn't listed."""
         return self._row_of.get(picture_id)
+
+    def row_showing(self, record: PictureRecord) -> int | None:
+        """Row of a picture, or of the film that it is a frame of."""
+        return self.row_of(record.id if record.film is None else film_key(record.film))
+
+    def film_changed(self, film_id: int) -> None:
+        """Show how the frames of a film stand now."""
+        row = self._row_of.get(film_key(film_id))
+        if row is not None:
+            self.dataChanged.emit(self.index(row), self.index(row))
 
     @property
     def total(self) -> int:
@@ -157,12 +196,12 @@ class PictureModel(QAbstractListModel):
         return len(self._records)
 
     @property
-    def problems(self) -> dict[int, str]:
+    def problems(self) -> dict[Key, str]:
         """Why pictures can't be worked on, by id."""
         return {**self._unreadable, **self._missing}
 
     @property
-    def missing(self) -> dict[int, str]:
+    def missing(self) -> dict[Key, str]:
         """Those of the problems that are pictures not at their place."""
         return self._missing
 
@@ -188,30 +227,45 @@ class PictureModel(QAbstractListModel):
         answer = _ANSWERS.get(role)
         return None if answer is None else answer(self, record)
 
-    def _pixmap(self, record: PictureRecord) -> Any:
+    def _pixmap(self, record: Entry) -> Any:
         shown = self._loader.get(self._source(record))
         return None if shown is None else shown.pixmap
 
-    def _badges(self, record: PictureRecord) -> tuple[Badge, ...]:
-        return self._states.badges(record.id, self._has_problem(record))
+    def _badges(self, record: Entry) -> tuple[Badge, ...]:
+        return self._states.badges(_key(record), self._has_problem(record))
 
-    def _has_problem(self, record: PictureRecord) -> bool:
-        return record.id in self._missing or record.id in self._unreadable
+    def _has_problem(self, record: Entry) -> bool:
+        return _key(record) in self._missing or _key(record) in self._unreadable
 
-    def _words(self, record: PictureRecord) -> str:
+    def _words(self, record: Entry) -> str:
         return ", ".join(badge.value for badge in self._badges(record))
 
-    def _tooltip(self, record: PictureRecord) -> str:
-        problem = self.problems.get(record.id)
+    def _subtitle(self, record: Entry) -> str:
+        if isinstance(record, FilmRecord):
+            return length_in_words(record.count, record.frame_rate)
+        return self._words(record)
+
+    def _strip(self, record: Entry) -> FilmOverview | None:
+        if self._overview_of is None or not isinstance(record, FilmRecord):
+            return None
+        return self._overview_of(record)
+
+    def _tooltip(self, record: Entry) -> str:
+        problem = self.problems.get(_key(record))
         lines = [
             record.name,
             f"{record.width} x {record.height} pixels, {self._words(record)}",
             str(record.path),
         ]
+        if isinstance(record, FilmRecord):
+            lines.insert(1, f"Film: {length_in_words(record.count, record.frame_rate)}")
+            if (strip := self._strip(record)) is not None and strip.marked:
+                lines.insert(2, f"{len(strip.marked)} frames marked")
         return "\n".join([*lines, problem] if problem else lines)
 
-    def _source(self, record: PictureRecord) -> ThumbnailSource:
-        return ThumbnailSource(record.path, record.content_hash, self._folder)
+    def _source(self, record: Entry) -> ThumbnailSource:
+        is_film = isinstance(record, FilmRecord)
+        return ThumbnailSource(record.path, record.content_hash, self._folder, is_film)
 
     def _on_loaded(self, content_hash: str) -> None:
         before = dict(self._unreadable)
@@ -219,30 +273,36 @@ class PictureModel(QAbstractListModel):
             record = self._rows[row]
             shown = self._loader.get(self._source(record))
             if shown is not None and shown.problem:
-                self._unreadable[record.id] = shown.problem
+                self._unreadable[_key(record)] = shown.problem
             else:
-                self._unreadable.pop(record.id, None)
+                self._unreadable.pop(_key(record), None)
             self.dataChanged.emit(self.index(row), self.index(row))
         if self._unreadable != before:
             self.problems_changed.emit()
 
 
-_ANSWERS: dict[int, Callable[[PictureModel, PictureRecord], Any]] = {
+_ANSWERS: dict[int, Callable[[PictureModel, Entry], Any]] = {
     int(Qt.ItemDataRole.DisplayRole): lambda model, record: record.name,
     int(Qt.ItemDataRole.DecorationRole): PictureModel._pixmap,
     int(Qt.ItemDataRole.ToolTipRole): PictureModel._tooltip,
     int(Qt.ItemDataRole.AccessibleDescriptionRole): PictureModel._words,
     int(ID_ROLE): lambda model, record: record.id,
-    int(SUBTITLE_ROLE): PictureModel._words,
+    int(FILM_ROLE): lambda model, record: record if isinstance(record, FilmRecord) else None,
+    int(STRIP_ROLE): PictureModel._strip,
+    int(SUBTITLE_ROLE): PictureModel._subtitle,
     int(BADGES_ROLE): PictureModel._badges,
     int(FADED_ROLE): PictureModel._has_problem,
 }
 
 
-def missing_pictures(records: Iterable[PictureRecord]) -> dict[int, str]:
-    """Return which pictures aren't at their place, by id, and say so. Asks the disk for each: not in the GUI thread."""
-    return {
-        record.id: f"The picture isn't at {record.path} any more."
-        for record in records
-        if not record.path.is_file()
-    }
+def missing_pictures(records: Iterable[Entry]) -> dict[Key, str]:
+    """Return which pictures and films aren't at their place, and say so.
+
+    Asks the disk for each: not in the GUI thread.
+    """
+    missing: dict[Key, str] = {}
+    for record in records:
+        is_film = isinstance(record, FilmRecord)
+        if not (record.path.exists() if is_film else record.path.is_file()):
+            missing[_key(record)] = f"The {'film' if is_film else 'picture'} isn't at {record.path} any more."
+    return missing

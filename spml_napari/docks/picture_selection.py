@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QObject
 
 from spml_napari.docks.picture_model import PictureModel
-from spml_napari.docks.rows import ID_ROLE, RowList
+from spml_napari.docks.rows import FILM_ROLE, ID_ROLE, RowList
 from spml_napari.qt_types import there
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ class PictureSelection(QObject):
     def show(self) -> int | None:
         """Select the rows that the session has selected; the row of its picture, None if it isn't listed."""
         picture = self._session.picture
-        row = None if picture is None else self._model.row_of(picture.id)
+        row = None if picture is None else self._model.row_showing(picture)
         if self._busy:
             return row
-        found = (self._model.row_of(number) for number in self._session.selected)
+        stills = (number for number in self._session.selected if picture is None or number != picture.id)
+        found = (row, *map(self._model.row_of, stills))
         wanted = {place for place in found if place is not None}
         with self._quiet():
             if wanted != {index.row() for index in self._selection.selectedRows()}:
@@ -62,9 +63,21 @@ class PictureSelection(QObject):
                 self._selection.setCurrentIndex(self._model.index(row), _Flag.NoUpdate)
         return row
 
+    def go_to_row(self, row: int) -> None:
+        """Show the picture, or the film, of a row."""
+        self._go_to(self._model.index(row))
+
+    def _go_to(self, index: QModelIndex) -> None:
+        film = index.data(FILM_ROLE)
+        if film is not None:
+            self._session.go_to_film(film)
+        else:
+            self._session.go_to(index.data(ID_ROLE))
+
     def drop_unlisted(self) -> None:
         """Let pictures that the list leaves out be selected no more: nothing is tagged unseen."""
-        self._session.select(self._session.selected.intersection(self._model.ids()))
+        listed = [number for number in self._model.ids() if isinstance(number, int)]
+        self._session.select(self._session.selected.intersection(listed))
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
@@ -79,7 +92,7 @@ class PictureSelection(QObject):
             return
         # Qt tells first which row is current, and then which are selected.
         with self._quiet():
-            self._session.go_to(current.data(ID_ROLE))
+            self._go_to(current)
             self._tell(self._selection.selectedRows())
 
     def _on_selected(self) -> None:
@@ -95,4 +108,5 @@ class PictureSelection(QObject):
             self._tell(rows)
 
     def _tell(self, rows: list[QModelIndex]) -> None:
-        self._session.select(index.data(ID_ROLE) for index in rows)
+        # Of films only the shown frame is tagged: it is the current picture, which is always selected.
+        self._session.select(index.data(ID_ROLE) for index in rows if index.data(FILM_ROLE) is None)

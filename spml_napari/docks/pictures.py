@@ -1,4 +1,4 @@
-"""The pictures dock: all pictures of the project with how they stand, and the way from one to the next."""
+"""The pictures dock: all pictures and films of the project with how they stand, and the way from one to the next."""
 
 from __future__ import annotations
 
@@ -21,19 +21,28 @@ from qtpy.QtWidgets import (
 )
 
 from spml_core.errors import SpmlError
-from spml_core.images import walk_pictures
-from spml_core.project import Project
+from spml_core.project import FilmRecord, Project
+from spml_napari.adding import Addition, add_to_project
+from spml_napari.docks.add_button import AddButton
 from spml_napari.docks.badges import Badge, badge_icon
+from spml_napari.docks.film_times import contents_in_words
 from spml_napari.docks.following import follow
-from spml_napari.docks.icon_button import IconButton
 from spml_napari.docks.import_button import ImportButton
-from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
+from spml_napari.docks.job_progress import CancelledError, JobProgress
 from spml_napari.docks.parts import column, note
-from spml_napari.docks.paths import ask_for_folder, ask_for_pictures, dropped_paths
-from spml_napari.docks.picture_model import PictureFilter, PictureModel, PictureStates, missing_pictures
+from spml_napari.docks.paths import ask_for_folder, dropped_paths
+from spml_napari.docks.picture_model import (
+    Key,
+    PictureFilter,
+    PictureModel,
+    PictureStates,
+    film_key,
+    missing_pictures,
+)
 from spml_napari.docks.picture_selection import PictureSelection
 from spml_napari.docks.rows import RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
+from spml_napari.film_overview import FilmOverviews
 from spml_napari.qt_types import slot, there
 
 if TYPE_CHECKING:
@@ -62,6 +71,8 @@ class PicturesDock(QWidget):
         Gives the ids of the pictures that the current model has labelled.
     on_next_to_mark : callable
         Goes to the picture whose marks would help the model most.
+    overviews : FilmOverviews, optional
+        How the frames of films stand.
     """
 
     def __init__(
@@ -70,6 +81,7 @@ class PicturesDock(QWidget):
         submit: Callable[..., Future[Any]],
         predicted_ids: Callable[[], set[int]] = set,
         on_next_to_mark: Callable[[], object] = lambda: None,
+        overviews: FilmOverviews | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -81,6 +93,10 @@ class PicturesDock(QWidget):
         self._predicted: frozenset[int] = frozenset()
         self._adding = False
         self._model = PictureModel(ThumbnailLoader(submit, parent=self), self)
+        self._overviews = overviews
+        if overviews is not None:
+            self._model.set_overviews(overviews.of)
+            overviews.changed.connect(self._on_film)
         # States change with every stroke and, while all pictures are predicted, in bursts: one look for many.
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -126,7 +142,7 @@ class PicturesDock(QWidget):
         self.list.setModel(self._model)
         self.list.setToolTip(
             "Click a picture to show it; with Shift or Ctrl, or with Ctrl+A, select several to tag them all at once.\n"
-            "Drop pictures or folders here to add them."
+            "Drop pictures, films or folders here to add them."
         )
         self.selection = PictureSelection(self._session, self.list, self._model, self)
         self.empty = note()
@@ -149,9 +165,8 @@ class PicturesDock(QWidget):
             "Go to the picture that would teach the model most (J)",
             on_next_to_mark,
         )
-        self.add = IconButton("add", "Add pictures... (files and folders can be dropped here, too)")
-        self.add.setObjectName("add_pictures")
-        self.add.clicked.connect(self._ask_add)
+        self.add = AddButton()
+        self.add.chosen.connect(self.add_pictures)
         self.import_marks = ImportButton(self._session, self._submit)
         self.progress = JobProgress("add_progress", "Add nothing")
         walk = QHBoxLayout()
@@ -193,7 +208,7 @@ class PicturesDock(QWidget):
         else:
             self._predicted = frozenset(self._predicted_ids())
             folder = project.cache_folder / "thumbnails"
-            self._model.set_pictures(project.pictures, folder, self._states(project))
+            self._model.set_pictures(project.pictures, folder, self._states(project), project.films)
             self.look_for_missing()
         self._show_state()
 
@@ -213,31 +228,53 @@ class PicturesDock(QWidget):
         """Ask the project how its pictures stand."""
         if self._session.project is not None:
             place = there(self.list.verticalScrollBar()).value()
-            self._model.set_states(self._states(self._session.project), self._session.selected)
+            self._model.set_states(self._states(self._session.project), self._kept_keys())
             there(self.list.verticalScrollBar()).setValue(place)
             self._show_state()
 
     def _states(self, project: Project) -> PictureStates:
+        marked: set[Key] = set()
+        for record in project.marked_pictures():
+            marked.add(record.id if record.film is None else film_key(record.film))
+        propagated = frozenset(film_key(film.id) for film in project.films if self._has_results(film))
         return PictureStates(
-            marked=frozenset(record.id for record in project.marked_pictures()),
-            predicted=self._predicted,
-            reviewed=frozenset(record.id for record in project.reviewed_pictures()),
+            marked=frozenset(marked),
+            predicted=self._predicted | propagated,
+            reviewed=frozenset(record.id for record in project.reviewed_pictures() if record.film is None),
         )
+
+    def _has_results(self, film: FilmRecord) -> bool:
+        return self._overviews is not None and self._overviews.of(film).has_results
+
+    def _on_film(self, film_id: int) -> None:
+        self._model.film_changed(film_id)
+        self._on_states(None)
 
     def look_for_missing(self) -> None:
         """Ask the disk, in the background, which pictures aren't at their place."""
         if self._session.project is not None:
-            records = self._session.project.pictures
+            records = (*self._session.project.films, *self._session.project.pictures)
             self._submit(missing_pictures, records, done=self._take_missing)
 
-    def _take_missing(self, missing: dict[int, str]) -> None:
-        self._model.set_missing(missing, self._session.selected)
+    def _take_missing(self, missing: dict[Key, str]) -> None:
+        self._model.set_missing(missing, self._kept_keys())
+
+    def _kept_keys(self) -> set[Key]:
+        """What stays listed, even if the filter is against it: what is selected."""
+        film = self._session.film
+        return {*self._session.selected, *([] if film is None else [film_key(film.id)])}
 
     # Going about ----------------------------------------------------------------------------------------
 
     def step(self, count: int) -> None:
         """Go so many of the listed pictures on (negative: back)."""
-        self._session.step(count, among=self._model.ids())
+        project, row = self._session.project, self.selection.show()
+        listed = self._model.rowCount()
+        if project is None or listed == 0:
+            return
+        to = 0 if row is None else min(max(row + count, 0), listed - 1)
+        if to != row:
+            self.selection.go_to_row(to)
 
     def _on_filter(self) -> None:
         self._model.set_filter(PictureFilter(self.filter.currentData()), self.search.text().strip())
@@ -284,26 +321,36 @@ class PicturesDock(QWidget):
         event.acceptProposedAction()
         self.add_pictures(dropped_paths(event.mimeData()))
 
-    def _ask_add(self) -> None:
-        if paths := ask_for_pictures(self):
-            self.add_pictures(paths)
+    def add_pictures(self, paths: Sequence[Path], films: Sequence[Path] = ()) -> None:
+        """Add picture files, films, and those of folders, to the project; all or none.
 
-    def add_pictures(self, paths: Sequence[Path]) -> None:
-        """Add picture files, and the pictures of folders, to the project; all or none."""
+        Parameters
+        ----------
+        paths : sequence of path
+            Files, and folders in which pictures and films are looked for.
+        films : sequence of path
+            Films in any case: of a folder the pictures are the frames.
+        """
+        if paths or films:
+            self.add_by(add_to_project, list(paths), list(films))
+
+    def add_by(self, job: Callable[..., Addition], *what: object) -> None:
+        """Have ``job(project, *what, tell)`` add something in the background, and show how far it is."""
         project = self._session.project
-        if project is None or not paths or self._adding:
+        if project is None or self._adding:
             return
         self._adding = True
-        self._submit(
-            _add, project, list(paths), self.progress.begin(), done=self._added, failed=self._not_added
-        )
+        tell = self.progress.begin()
+        self._submit(job, project, *what, tell, done=self._added, failed=self._not_added)
         self._show_state()
 
-    def _added(self, answer: tuple[Project, int]) -> None:
+    def _added(self, answer: Addition) -> None:
         self._end_adding()
-        project, count = answer
+        project, count, films = answer
         if project is self._session.project:
-            self._session.pictures_arrived(f"{count} pictures added")
+            self._session.pictures_arrived(f"{contents_in_words(count, len(films))} added")
+            if films:
+                self._session.go_to_film(films[0])
 
     def _not_added(self, error: Exception) -> None:
         self._end_adding()
@@ -334,11 +381,6 @@ class PicturesDock(QWidget):
             self._session.report(error)
         elif not isinstance(error, CancelledError):
             raise error
-
-
-def _add(project: Project, paths: list[Path], tell: Tell) -> tuple[Project, int]:
-    files = [file for path in paths for file in (walk_pictures(path) if path.is_dir() else [path])]
-    return project, len(project.add_pictures(files, tell))
 
 
 def _relink(project: Project, folder: Path) -> tuple[Project, int]:

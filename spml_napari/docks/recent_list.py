@@ -11,6 +11,7 @@ from qtpy.QtCore import QModelIndex, QPoint, Qt, Signal
 from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
+from spml_napari.docks.film_times import contents_in_words
 from spml_napari.docks.rows import FADED_ROLE, ID_ROLE, SUBTITLE_ROLE, RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
 from spml_napari.qt_types import there
@@ -69,7 +70,7 @@ class RecentList(QWidget):
             item = QStandardItem(entry.name)
             item.setEditable(False)
             item.setData(str(entry.path), ID_ROLE)
-            count = f"{entry.pictures} picture{'' if entry.pictures == 1 else 's'}"
+            count = contents_in_words(entry.pictures, entry.films)
             item.setData(f"{count}, {entry.path.parent}", SUBTITLE_ROLE)
             item.setToolTip(f"{entry.path}\n{count}")
             self._model.appendRow(item)

@@ -14,12 +14,15 @@ from qtpy.QtWidgets import (
 )
 
 from spml_napari.docks.badges import Badge, paint_badge
+from spml_napari.docks.small_strip import SMALL_STRIP, paint_small_strip
 from spml_napari.qt_types import there
 
 ID_ROLE = Qt.ItemDataRole.UserRole
 SUBTITLE_ROLE = Qt.ItemDataRole.UserRole + 1
 BADGES_ROLE = Qt.ItemDataRole.UserRole + 2
 FADED_ROLE = Qt.ItemDataRole.UserRole + 3
+FILM_ROLE = Qt.ItemDataRole.UserRole + 4
+STRIP_ROLE = Qt.ItemDataRole.UserRole + 5
 
 _BOX = QSize(60, 45)
 _GAP = 6
@@ -36,8 +39,8 @@ _KEYS = frozenset(
 class RowDelegate(QStyledItemDelegate):
     """Paints a row from its item's data.
 
-    Besides Qt's own display and decoration (a pixmap) roles: ``SUBTITLE_ROLE`` (str), ``BADGES_ROLE`` (tuple of Badge)
-    and ``FADED_ROLE`` (bool).
+    Besides Qt's own display and decoration (a pixmap) roles: ``SUBTITLE_ROLE`` (str), ``BADGES_ROLE`` (tuple of Badge),
+    ``FADED_ROLE`` (bool) and ``STRIP_ROLE`` (FilmOverview, or None without).
     """
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802
@@ -62,6 +65,11 @@ class RowDelegate(QStyledItemDelegate):
         metrics = QFontMetrics(look.font)
         text = QRect(box.right() + _GAP + 2, area.center().y() - metrics.height() + 1, 0, metrics.height())
         text.setRight(area.right())
+        strip = index.data(STRIP_ROLE)
+        if strip is not None:
+            text.translate(0, -(SMALL_STRIP + 1) // 2)
+            below = QRectF(text.left(), text.top() + 2 * metrics.height() + 1, text.width(), SMALL_STRIP)
+            paint_small_strip(painter, strip, below)
         title = text.adjusted(0, 0, -self._paint_badges(painter, index.data(BADGES_ROLE) or (), text), 0)
         self._paint_text(painter, look, title, index.data(Qt.ItemDataRole.DisplayRole), 1.0)
         subtitle = text.translated(0, metrics.height())

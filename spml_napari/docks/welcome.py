@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
 from spml_core.errors import SpmlError
+from spml_napari.docks.film_times import contents_in_words
 from spml_napari.docks.following import follow
 from spml_napari.docks.new_project import NewProjectForm, files_of_layers
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
@@ -89,7 +90,7 @@ class WelcomeDock(QWidget):
         self.recent.chosen.connect(slot(self._open))
         self.recent.gone_chosen.connect(self._tell_gone)
         self.recent.removed.connect(self._forget)
-        self.new = primary("New project...", "Make a project of a folder of pictures")
+        self.new = primary("New project...", "Make a project of a folder of pictures, or of a film")
         self.new.clicked.connect(lambda: self.ask_for_project())
         self.open = QPushButton("Open project...")
         self.open.setObjectName("open_project")
@@ -112,7 +113,7 @@ class WelcomeDock(QWidget):
     # What the buttons do --------------------------------------------------------------------------------
 
     def ask_for_project(self, folder: Path | None = None) -> None:
-        """Show the form for a new project, filled in for this folder of pictures if one is given."""
+        """Show the form for a new project, filled in for this folder of pictures, or film, if one is given."""
         self.start.hide()
         self.form.show()
         self.form.begin(folder)
@@ -167,7 +168,8 @@ class WelcomeDock(QWidget):
         project = self._session.project
         if project is not None:
             self._recent.remember(project)
-            self.open_now.setText(f"Open now: {project.path.stem}, {len(project.pictures)} pictures")
+            contents = contents_in_words(len(project.pictures), len(project.films))
+            self.open_now.setText(f"Open now: {project.path.stem}, {contents}")
         self.open_now.setVisible(project is not None)
         self._show_recent()
 

@@ -81,9 +81,13 @@ class MarksLayers:
 
     def start(self, height: int, width: int, shrink: int, marks: Mapping[int, Mark]) -> None:
         """Show the marks of another picture of this size."""
-        self.raster = MarksRaster(height, width, shrink)
+        before, self.raster = self.raster, MarksRaster(height, width, shrink)
         self.raster.follow(marks)
-        show_raster(self.painted, self.raster.values, shrink)
+        if before.is_blank and self.raster.is_blank and before.is_like(self.raster):
+            # Frames without marks, one after the other: nothing needs to go to the screen.
+            self.raster = before
+        else:
+            show_raster(self.painted, self.raster.values, shrink)
         # Seen from afar an outline of one pixel would vanish.
         line_width = max(1.0, max(height, width) / 250)
         if line_width != self._line_width:

@@ -57,6 +57,15 @@ class MarksRaster:
         """Window of all the raster."""
         return Window(0, 0, *self.values.shape)
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether no mark is painted, nor anything drawn over."""
+        return not self._painted and not self.values.any()
+
+    def is_like(self, other: MarksRaster) -> bool:
+        """Whether another raster has the same size, as many times smaller than its picture."""
+        return self.values.shape == other.values.shape and self.shrink == other.shrink
+
     def follow(self, marks: Mapping[int, Mark]) -> Window:
         """Make the raster show these marks (id to mark, in the order they are painted); the part that changed.
 

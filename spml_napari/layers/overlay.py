@@ -56,6 +56,7 @@ class Overlay(QObject):
             visible=False,
         )
         self._held = False
+        self._frozen = False
         self._colored: tuple[ClassTable, frozenset[int]] | None = None
         self._shown: tuple[Shown, OverlayMode, int] | None = None
         self._since_last = QElapsedTimer()
@@ -85,12 +86,16 @@ class Overlay(QObject):
         if not held:
             self._on_change()
 
+    def freeze(self, frozen: bool) -> None:
+        """While frozen all stays as it is: the frame under it does, too. Afterwards :meth:`refresh`."""
+        self._frozen = frozen
+
     @property
     def _wanted(self) -> Shown | None:
         session = self.session
         if session.overlay.mode is OverlayMode.SEEDS:
             return session.seeds
-        return session.seen_suggestion or session.prediction
+        return session.seen
 
     def _on_suggestion(self) -> None:
         """Show an answer to what the user just did at once; during the next stroke it waits."""
@@ -111,6 +116,8 @@ class Overlay(QObject):
     def refresh(self) -> None:
         """Show what the session holds, now."""
         self._timer.stop()
+        if self._frozen:
+            return
         shown, view = self._wanted, self.session.overlay
         if shown is None:
             # Nothing of another picture may stay, however briefly.

@@ -151,8 +151,13 @@ def levels_in_memory(picture: Picture) -> list[Pixels]:
     PictureError
         If the picture can't be read or doesn't fit into memory.
     """
-    levels = [picture.rgb()]
-    for height, width in _level_shapes(*picture.size)[1:]:
+    return levels_of(picture.rgb())
+
+
+def levels_of(pixels: Pixels) -> list[Pixels]:
+    """Return pixels (H, W, 3) and, one after the other, their levels of halved size."""
+    levels = [pixels]
+    for height, width in _level_shapes(*pixels.shape[:2])[1:]:
         levels.append(_halved(levels[-1][: 2 * height, : 2 * width]))
     return levels
 

@@ -22,3 +22,11 @@ def native_canvas(viewer: Any) -> QWidget:
     """Return the widget that napari draws a viewer's layers on."""
     widget: QWidget = unwrapped(viewer).window._qt_viewer.canvas.native
     return widget
+
+
+def drop_target(viewer: Any) -> QWidget | None:
+    """Return the widget that napari takes files on that are dropped on a viewer's layers."""
+    widget: QWidget | None = native_canvas(viewer)
+    while widget is not None and not widget.acceptDrops():
+        widget = widget.parentWidget()
+    return widget

@@ -107,3 +107,37 @@ def mouse(canvas, qtbot):
     from mouse import Mouse  # beside this file
 
     return Mouse(canvas, qtbot)
+
+
+FILM_SIZE = (32, 48)
+FILM_COUNT = 30
+
+
+@pytest.fixture
+def film_folder(tmp_path):
+    """A folder with the frames of a film: all pixels of frame i have the value 8 * i."""
+    folder = tmp_path / "flight"
+    folder.mkdir()
+    for index in range(FILM_COUNT):
+        pixels = np.full((*FILM_SIZE, 3), 8 * index, np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def film_project(tmp_path, film_folder):
+    """A project, open for writing, of one film, with a mark on frame 12; it has no pictures."""
+    table = ClassTable.from_names(["background", "leaf", "stem"])
+    with Project.create(tmp_path / "film.spml", [], table, films=[film_folder]) as project:
+        film = project.films[0]
+        project.add_marks({project.frame(film, 12).id: [Point(1, 10, 20)]}, "A point")
+        yield project
+
+
+@pytest.fixture
+def film_session(film_project):
+    """A session that shows frame 12 of the film of ``film_project``."""
+    session = Session()
+    session.adopt(film_project)
+    yield session
+    session.close()

@@ -13,14 +13,15 @@ from sample_data import sample_path
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
 from spml_core.io import read_index_png, write_index_png
-from spml_napari.readers import prefer_this_reader, project_folder, project_reader
+from spml_napari import readers
+from spml_napari.readers import prefer_this_reader, project_folder, project_reader, sample_reader
 from spml_napari.samples import people_layers
 from spml_napari.session import Session
 from spml_napari.settings import Settings, load_settings
 from spml_napari.writers import write_labels
 
 MANIFEST = Path(spml_napari.__file__).parent / "napari.yaml"
-DOCKS = ("welcome", "pictures", "classes", "tools", "training", "inspect", "export")
+DOCKS = ("welcome", "pictures", "classes", "tools", "training", "propagate", "inspect", "export", "film")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_every_command_is_used_and_every_menu_is_one_of_naparis(manifest):
         contributions.writers,
         contributions.sample_data,
     ):
-        used |= {item.command for item in group}
+        used |= {item.command for item in group if hasattr(item, "command")}
     assert used == {command.id for command in contributions.commands}
     assert set(contributions.menus) == {"napari/layers/annotate", "napari/layers/segment"}
 
@@ -74,6 +75,48 @@ def test_samples_open_in_a_viewer(plugin, make_napari_viewer, key):
     assert (picture._type_string, mask._type_string) == ("image", "labels")
     assert picture.rgb
     assert picture.data.shape[:2] == mask.data.shape
+
+
+@pytest.fixture
+def bench(monkeypatch, tmp_path):
+    """A workbench that is only a session, and a folder for sample projects."""
+    from spml_napari import workbench
+
+    class Bench:
+        session = Session()
+
+    monkeypatch.setattr(workbench.Workbench, "of", lambda given: Bench)
+    monkeypatch.setattr(readers, "samples_folder", lambda: tmp_path)
+    yield Bench
+    Bench.session.close()
+
+
+def test_the_film_opens_as_a_project(plugin, make_napari_viewer, bench, tmp_path):
+    viewer, opened = make_napari_viewer(), []
+    for _ in range(2):  # the second time it is there, and open
+        assert viewer.open_sample("spml-napari", "film") == []
+        assert list(viewer.layers) == []
+        opened.append(bench.session.project)
+    assert opened[0] is opened[1]
+    assert opened[0].path == tmp_path / "film" / "film.spml"
+    assert [film.name for film in opened[0].films] == ["film"]
+    assert bench.session.picture.name == "film_000000"
+
+
+def test_a_film_that_cannot_be_made_is_reported(plugin, make_napari_viewer, bench, tmp_path):
+    (tmp_path / "film").mkdir()
+    viewer, told = make_napari_viewer(), []
+    bench.session.reported.connect(lambda *words: told.append(words))
+    assert viewer.open_sample("spml-napari", "film") == []
+    assert bench.session.project is None
+    ((level, text),) = told
+    assert level == "error" and "exists already" in text
+
+
+def test_only_addresses_of_samples_are_read_as_such():
+    assert sample_reader("spml-sample://film") is not None
+    for other in ("spml-sample://cats", "spml-sample://", "/film", ["spml-sample://film"]):
+        assert sample_reader(other) is None
 
 
 # Readers ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from spml_core.annotations import Patch, Point, Tag
 from spml_core.classes import ClassTable
 from spml_core.project import Project
 from spml_napari import thumbnails
-from spml_napari.docks import import_button
+from spml_napari.docks import add_button, import_button
 from spml_napari.docks import pictures as pictures_module
 from spml_napari.docks.badges import Badge
 from spml_napari.docks.picture_model import PictureFilter
@@ -247,8 +247,8 @@ def test_pictures_that_cannot_be_added_change_nothing(qtbot, dock, session, tmp_
     good = picture_file(tmp_path / "good.png")
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
-    monkeypatch.setattr(pictures_module, "ask_for_pictures", lambda _: [good, bad])
-    dock.add.click()
+    monkeypatch.setattr(add_button, "ask_for_pictures", lambda _: [good, bad])
+    dock.add.menu().actions()[0].trigger()
     qtbot.waitUntil(lambda: len(reports) == 1)
     assert reports[0][0] == "error"
     assert "bad.png" in reports[0][1]

@@ -31,6 +31,22 @@ def test_a_sample_project_is_whole_and_elsewhere(tmp_path, name, pictures, marke
     assert [entry.name for entry in (tmp_path / "new").iterdir()] == [name]
 
 
+def test_the_project_of_the_film_is_whole_and_elsewhere(tmp_path):
+    path = make_sample_project("film", tmp_path / "new")
+    assert path == tmp_path / "new" / "film" / "film.spml"
+    with Project.open(path) as project:
+        (film,) = project.films
+        assert film.path == tmp_path / "new" / "film" / "film.mp4"
+        assert project.pictures == ()
+        assert project.marked_frames(film) == (0, 30)
+        assert project.open_picture(project.frame(film, 59)).rgb().shape == (film.height, film.width, 3)
+    assert len(list((path.parent / "labels").glob("*.png"))) == film.count
+    assert (path.parent / "LICENSES.md").is_file()
+    assert not (sample_path("film") / "film.spml").exists()
+    assert [entry.name for entry in (tmp_path / "new").iterdir()] == ["film"]
+    assert make_sample_project("film", tmp_path / "new") == path
+
+
 def test_a_sample_that_is_there_stays_as_it_is(tmp_path):
     path = make_sample_project("people", tmp_path)
     with Project.open(path) as project:
@@ -47,7 +63,7 @@ def test_nothing_foreign_is_written_into(tmp_path):
     with pytest.raises(ProjectError, match="exists already"):
         make_sample_project("nuclei", tmp_path)
     assert [entry.name for entry in (tmp_path / "nuclei").iterdir()] == ["thesis.txt"]
-    with pytest.raises(PictureError, match="nuclei, people"):
+    with pytest.raises(PictureError, match="nuclei, people, film"):
         make_sample_project("cats", tmp_path)
 
 

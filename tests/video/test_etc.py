@@ -145,7 +145,9 @@ def test_affinity_is_the_cosine_cell_by_cell(swapped):
 def test_swapped_norms_make_no_difference_where_norms_match():
     a, b = (torch.nn.functional.normalize(rand(1, 4, 2, 3, seed=s), dim=1) for s in (0, 1))
     assert torch.allclose(frame_affinity(a, b), frame_affinity(a, b, swapped_norms=True))
-    assert not torch.allclose(frame_affinity(a, 2 * b * a.abs()), frame_affinity(a, 2 * b * a.abs(), swapped_norms=True))
+    assert not torch.allclose(
+        frame_affinity(a, 2 * b * a.abs()), frame_affinity(a, 2 * b * a.abs(), swapped_norms=True)
+    )
 
 
 def test_pair_dependency_by_loops_and_with_frames_swapped():

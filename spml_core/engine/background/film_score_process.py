@@ -47,7 +47,7 @@ def _scores(order: ScoreOrder, connection: Connection) -> FilmScored:
             device=order.device,
             progress=lambda done, total: connection.send(ScoreProgress(done, total)),
         )
-    mean_iou = None if found.scores is None else float(found.scores.mean_iou)
+    mean_iou = None if found.scores is None else float(found.scores.miou)
     return FilmScored(
         found.frames, found.scored, found.pairs, mean_iou, found.literature, found.corrected, found.flicker
     )
