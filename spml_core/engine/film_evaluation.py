@@ -74,6 +74,8 @@ def evaluate_film(
     device: str = "auto",
     progress: Progress | None = None,
     name_of: Callable[[int], str] = "Frame {}".format,
+    flow_folder: Path | None = None,
+    film_key: str = "",
 ) -> FilmScores:
     """Score a film's labels. Two frames are in memory at a time.
 
@@ -93,6 +95,8 @@ def evaluate_film(
     progress : callable, optional
     name_of : callable
         What errors call the labels of a frame.
+    flow_folder, film_key
+        Where flow is kept, and as whose, see :class:`spml_core.video.film_flow.FilmFlow`.
 
     Raises
     ------
@@ -104,10 +108,11 @@ def evaluate_film(
         If labels have another size than the film, or hold codes that are no classes where the truth counts.
     """
     from spml_core.video.consistency import FlickerMap, TemporalConsistency
+    from spml_core.video.film_flow import FilmFlow
     from spml_core.video.flow import build_flow
     from spml_core.video.validity import forward_backward_valid
 
-    estimate = build_flow(flow, device=device)
+    flows = FilmFlow(build_flow(flow, device=device), flow_folder, film_key)
     literature = TemporalConsistency(num_classes, "literature")
     corrected = TemporalConsistency(num_classes, "corrected")
     flicker = FlickerMap(film.size)
@@ -136,8 +141,9 @@ def evaluate_film(
                 scored += 1
             rgb = film.frame(index)
             if before is not None:
-                forward = estimate(before[0], rgb)
-                valid = forward_backward_valid(forward, estimate(rgb, before[0]))
+                forward = flows.between(index - 1, index, before[0], rgb)
+                backward = flows.between(index, index - 1, rgb, before[0])
+                valid = forward_backward_valid(forward, backward)
                 for measure in (literature, corrected, flicker):
                     measure.add(before[1], labels, forward, valid)
                 pairs += 1
@@ -196,7 +202,15 @@ def evaluate_project_film(
 
         with project.reading_film(film) as opened:
             scores = evaluate_film(
-                opened, results.labels, truth_at, num_classes, flow=flow, device=device, progress=progress
+                opened,
+                results.labels,
+                truth_at,
+                num_classes,
+                flow=flow,
+                device=device,
+                progress=progress,
+                flow_folder=project.cache_folder / "flow",
+                film_key=film.content_hash,
             )
     if not scores.frames:
         raise ProjectError(

@@ -27,6 +27,8 @@ from spml_core.errors import MarkError, ProjectError
 from spml_core.films import Film
 from spml_core.io import storage_errors
 from spml_core.project import FilmRecord, Project
+from spml_core.video.film_flow import FilmFlow
+from spml_core.video.flow import build_flow
 from spml_core.video.propagation import Propagator
 from spml_core.video.soft_store import DiskSoftStore, SoftStore
 from spml_core.video.span import Span
@@ -347,7 +349,9 @@ class _Propagation:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _default_propagator(self) -> SpanPropagator:
-        return Propagator(len(self._project.classes), device=self._task.device, flow=self._task.flow)
+        estimator = build_flow(self._task.flow, device=self._task.device)
+        flow = FilmFlow(estimator, self._project.cache_folder / "flow", self._film.content_hash)
+        return Propagator(len(self._project.classes), device=self._task.device, flow=flow)
 
 
 def _rewind(store: DiskSoftStore, span: PlannedSpan) -> None:

@@ -110,16 +110,15 @@ class DisFlow:
     name = "dis"
     settings = "medium"
 
-    def __init__(self) -> None:
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-
     def __call__(self, rgb_t: NDArray[np.uint8], rgb_k: NDArray[np.uint8]) -> Flow:
         """See :class:`FlowEstimator`."""
         _require_frames(rgb_t, rgb_k)
         height, width = rgb_t.shape[:2]
         pad = (0, 0), (0, max(0, _DIS_SIDE - height)), (0, max(0, _DIS_SIDE - width))
         pair = np.pad(np.stack([gray(rgb_t), gray(rgb_k)]), pad, "edge")
-        return np.ascontiguousarray(solved(self._search, *pair)[:height, :width])
+        # A new one each time: after a tiny frame it would search all later ones on a finer scale.
+        search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        return np.ascontiguousarray(solved(search, *pair)[:height, :width])
 
 
 class DeepFlow:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spml_core.annotations import Mark
 from spml_core.labeling.colors import softmax
-from spml_core.suggesting.evidence import Evidence, gather_evidence
+from spml_core.suggesting.evidence import gather_evidence
 from spml_core.suggesting.picture_features import PictureFeatures
 from spml_core.suggesting.region_graph import Floats
 from spml_core.suggesting.suggestion import region_scores
@@ -46,11 +46,6 @@ class MarkedFrame:
     def regions(self) -> FrameRegions:
         """The frame's regions."""
         return regions_of(self.features)
-
-
-def classes_of_marks(painted: NDArray[np.uint8], evidence: Evidence) -> NDArray[np.int64]:
-    """Classes that a frame's marks speak of, ascending."""
-    return np.unique(np.concatenate([evidence.sure.classes, evidence.likely.classes]))
 
 
 def label_marked_frame(

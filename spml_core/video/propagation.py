@@ -30,7 +30,8 @@ from spml_core.video.carrying import (
     frame_scores,
     quantised,
 )
-from spml_core.video.flow import FlowEstimator, build_flow
+from spml_core.video.film_flow import FilmFlow
+from spml_core.video.flow import build_flow
 from spml_core.video.frame_regions import WORKING_PIXELS, Coordinates, FrameLooker, FrameRegions
 from spml_core.video.marked_frame import MarkedFrame, label_marked_frame
 from spml_core.video.scene_cuts import is_cut
@@ -66,8 +67,8 @@ class Propagator:
         K.
     device : str
         Where the backbone computes.
-    flow : str or FlowEstimator
-        Name of the optical flow, see :func:`spml_core.video.flow.build_flow`.
+    flow : FilmFlow, optional
+        Optical flow between frames of the film; computed by DIS and kept nowhere unless given.
     strengths : CarryStrengths
     """
 
@@ -76,11 +77,11 @@ class Propagator:
         num_classes: int,
         *,
         device: str = "auto",
-        flow: str | FlowEstimator = "dis",
+        flow: FilmFlow | None = None,
         strengths: CarryStrengths = STRENGTHS,
     ) -> None:
         self.num_classes = num_classes
-        self._flow = build_flow(flow, device=device) if isinstance(flow, str) else flow
+        self._flow = flow or FilmFlow(build_flow())
         self._looker = FrameLooker(find_device(device))
         self._strengths = strengths
 
@@ -166,7 +167,7 @@ class Propagator:
                 except FilmError:
                     continue  # it says so when the pass comes there
                 if not _is_another_scene(rgb, neighbour):
-                    return self._flow(rgb, neighbour)
+                    return self._flow.between(index, other, rgb, neighbour)
         return None
 
     def _marked_result(self, ground: _Ground, marked: MarkedFrame) -> FrameResult:
@@ -216,7 +217,7 @@ class Propagator:
                 break
         anchors = [ground.known[start], *(known for i, known in ground.known.items() if i != start)]
         for index, regions in self._looks(film, at, end, step):
-            carried = self._carried(rgb, answer, regions)
+            carried = self._carried((at, rgb), answer, (index, regions))
             scores = frame_scores(regions, ground.coordinates, anchors, carried, self._strengths)
             probabilities = decide(regions, ground.coordinates, scores, self._strengths)
             at, answer, rgb = index, quantised(regions, probabilities), regions.rgb
@@ -258,12 +259,16 @@ class Propagator:
                     coming = ahead.submit(look, index + step)
                 yield index, found
 
-    def _carried(self, before: NDArray[np.uint8], answer: SoftMap, frame: FrameRegions) -> Carried | None:
+    def _carried(
+        self, past: tuple[int, NDArray[np.uint8]], answer: SoftMap, present: tuple[int, FrameRegions]
+    ) -> Carried | None:
         """The answer (k, h, w) for the frame before, moved to a frame; None after a cut."""
+        (earlier, before), (index, frame) = past, present
         if _is_another_scene(before, frame.rgb):
             return None
         # Flow is found here, not ahead: looking takes longer than all else, so this thread has time.
-        flow, back = self._flow(frame.rgb, before), self._flow(before, frame.rgb)
+        flow = self._flow.between(index, earlier, frame.rgb, before)
+        back = self._flow.between(earlier, index, before, frame.rgb)
         shares = answer.transpose(1, 2, 0).astype(np.float32) / np.float32(255)
         return Carried.along(flow, forward_backward_valid(flow, back), shares, frame)
 

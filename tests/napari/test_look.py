@@ -150,7 +150,7 @@ def test_a_closed_dock_stays_closed_when_a_project_is_opened_again(arrangement, 
     assert session.open(path)
     qtbot.wait(50)
     visible = {name for name, dock in arrangement.docks.items() if not dock.isHidden()}
-    assert visible == set(DOCKS) - {"welcome", "tools", "training"}
+    assert visible == set(DOCKS) - {"welcome", "tools", "training", "film", "propagate"}
 
 
 def test_without_a_project_the_canvas_says_how_to_begin(arrangement):

@@ -248,7 +248,7 @@ def test_without_a_project_only_the_welcome_dock_is_there(arrangement, project_p
     assert visible() == {"welcome"}
     session = arrangement.bench.session
     session.open(project_path)
-    assert visible() == set(DOCKS) - {"welcome", "film"}
+    assert visible() == set(DOCKS) - {"welcome", "film", "propagate"}
     assert arrangement.window.windowTitle().startswith("small")
     assert not arrangement.window.statusBar().isVisible()  # napari's; ours is in the key bar
     session.close()

@@ -9,6 +9,8 @@ import pytest
 
 from spml_core.annotations import Scribble
 from spml_core.films import Film, film_from_array
+from spml_core.video.film_flow import FilmFlow
+from spml_core.video.flow import build_flow
 from spml_core.video.frame_regions import FrameLooker
 from spml_core.video.propagation import Propagator
 
@@ -121,7 +123,7 @@ def propagator(looker):
     """Makes propagators that share one looker."""
 
     def build(num_classes: int, flow: str = "dis") -> Propagator:
-        made = Propagator(num_classes, device="cpu", flow=flow)
+        made = Propagator(num_classes, device="cpu", flow=FilmFlow(build_flow(flow)))
         made._looker = looker
         return made
 
