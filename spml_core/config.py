@@ -99,7 +99,9 @@ class TrainConfig:
     steadiness : float
         Weight of ETC's terms, lambda.
     temporal_mode : {"paper", "reference"}
-        Of ETC's temporal loss (METHODS.md 6.3).
+        Whether ETC's terms are those of the paper or of its released code (METHODS.md 6.3, 6.4).
+    cut : float
+        Weight of the normalised cut of films' frames: classes should change where colours do (METHODS.md 7.2).
     flow : str
         Optical flow, see :func:`spml_core.video.flow.build_flow`.
 
@@ -148,6 +150,7 @@ class TrainConfig:
     memory_form: str = "fused"
     steadiness: float = 0.1
     temporal_mode: str = "paper"
+    cut: float = 0.0
     flow: str = "dis"
 
     def __post_init__(self) -> None:
@@ -285,6 +288,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("memory_flow", 0, 1000),
     ("distillation", 0, 1000),
     ("steadiness", 0, 1000),
+    ("cut", 0, 1000),
 )
 
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (

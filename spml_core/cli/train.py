@@ -26,6 +26,7 @@ _STAGES = {
     "second": "Second stage",
     "flow": "Following films",
     "film": "Learning from films",
+    "teacher": "Reading films",
 }
 
 

@@ -53,13 +53,12 @@ class FilmBases:
         places = {frame.index for frame in marked}
         self._kept.forget(there.keys() - places)
         new = sorted(places - there.keys())
-        sources = results.sources() if new else ()
         for index in new:
             # What was computed from a frame's own marks isn't what they corrected.
-            labels = results.labels(index) if sources[index] not in ("", "mark") else None
+            labels = results.labels(index) if (source := results.source(index)) not in ("", "mark") else None
             if labels is not None:
                 digest = blake2b(labels.tobytes(), digest_size=16).hexdigest()
-                self._kept.put(_Base(index, labels, 1.0, sources[index]), digest)
+                self._kept.put(_Base(index, labels, 1.0, source), digest)
 
     def of(self, marked: Sequence[MarkedFrame]) -> tuple[MarkedFrame, ...]:
         """The frames with digests that differ with what is kept of them."""
@@ -82,3 +81,13 @@ class FilmBases:
 
     def __exit__(self, *about: object) -> None:
         self.close()
+
+
+def shown_before_marks(project: Project, film: FilmRecord, index: int) -> NDArray[np.uint8] | None:
+    """What was propagated to a frame before it was marked, which its marks correct: (H, W) uint8; None if nothing."""
+    with FilmBases(project, film) as bases:
+        kept = bases.labels(index)
+    if kept is not None:
+        return kept
+    with FilmResults.of(project, film) as results:
+        return results.labels(index) if results.source(index) not in ("", "mark") else None

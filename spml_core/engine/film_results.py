@@ -122,6 +122,11 @@ class FilmResults:
             found[frame] = confidence
         return found
 
+    def source(self, index: int) -> str:
+        """What a frame's labels were computed from: "forward", "backward", "both" or "mark"; "" without a result."""
+        rows = self._rows("SELECT source FROM frames WHERE frame = ?", (index,))
+        return str(rows[0][0]) if rows else ""
+
     def sources(self) -> tuple[str, ...]:
         """Of each frame where its labels come from, one of ``SOURCES``; "" where there is no result."""
         found = [""] * self._length()

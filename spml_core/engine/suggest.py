@@ -13,6 +13,7 @@ from spml_core.annotations import Mark
 from spml_core.devices import find_device
 from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.engine.feature_store import DISK_BYTES, MEMORY_BYTES, FeatureStore
+from spml_core.engine.film_bases import shown_before_marks
 from spml_core.engine.predict_project import todays_codes
 from spml_core.engine.predictions import PictureSummary
 from spml_core.engine.ranking import next_to_mark
@@ -21,7 +22,7 @@ from spml_core.generators import run_to_end
 from spml_core.labeling.picture_prediction import shorten, shrunk_prediction
 from spml_core.labeling.trained_model import WEIGHTS_FILE, TrainedModel
 from spml_core.project import PictureRecord, Project
-from spml_core.suggesting.evidence import gather_evidence
+from spml_core.suggesting.evidence import Evidence, corrected_prior, gather_evidence
 from spml_core.suggesting.picture_features import PictureFeatures
 from spml_core.suggesting.region_graph import Floats, average_in_regions
 from spml_core.suggesting.suggestion import (
@@ -182,7 +183,9 @@ class Suggester:
             return None
         evidence = gather_evidence(features, self.marks(record) if marks is None else marks, count)
         others = self._other_marks(record, wait, keep_going)
-        prior = self._prior(record, features, wait) if keep_going() else None
+        prior = self._propagated(record, features, evidence)
+        if prior is None:
+            prior = self._prior(record, features, wait) if keep_going() else None
         if not keep_going():
             return None
         return suggest(
@@ -341,6 +344,24 @@ class Suggester:
             found = average_in_regions(grid, features.regions, features.count) / np.float32(255)
             self._priors.put(key, found, found.nbytes)
         return found
+
+    def _propagated(
+        self, record: PictureRecord, features: PictureFeatures, evidence: Evidence
+    ) -> Floats | None:
+        """Probabilities (R, K) of what was propagated to a frame of a film, which its marks correct; or None."""
+        film = self.project.film_of(record)
+        if film is None or record.frame is None:
+            return None
+        labels = shown_before_marks(self.project, film, record.frame)
+        if labels is None:
+            return None
+        count = len(self.project.classes)
+        classes = np.union1d(labels, np.concatenate([evidence.sure.classes, evidence.likely.classes]))
+        classes = classes[classes < count].astype(np.int64)
+        prior = np.zeros((features.count, count), np.float32)
+        if len(classes):
+            prior[:, classes] = corrected_prior(labels, features, classes)
+        return prior
 
     def _summary(self, record: PictureRecord, keep_going: KeepGoing) -> PictureSummary | None:
         features = self.features.get(record)

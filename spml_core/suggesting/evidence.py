@@ -18,6 +18,7 @@ _CLICK_CUTS = (75, 150, 300, 600)
 _AGREEMENT = 0.3  # cosine of the features of a region and of the one that was clicked
 _CLICK_WEIGHT = 0.3
 _BOX_WEIGHT = 0.2
+_TRUST = 0.9  # in labels that marks correct
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,27 @@ def painted_regions(painted: LabelMap, regions: NDArray[np.int32], num_classes: 
     found, pixels = np.unique(code, return_counts=True)
     region, label = np.divmod(found, num_classes)
     return Samples(region, label, np.sqrt(pixels).astype(np.float32))
+
+
+def corrected_prior(labels: LabelMap, features: PictureFeatures, classes: NDArray[np.int64]) -> Floats:
+    """What labels that marks are to correct say of each region: probabilities (R, k), a tenth of them doubt.
+
+    Uniform where the labels hold none of the classes.
+
+    Parameters
+    ----------
+    labels : ndarray, (H, W) uint8
+    features : PictureFeatures
+    classes : ndarray, (k,) int64
+    """
+    height, width = features.regions.shape
+    y = np.arange(height) * labels.shape[0] // height
+    x = np.arange(width) * labels.shape[1] // width
+    small, flat = labels[y][:, x], features.regions.ravel()
+    hits = np.stack([np.bincount(flat, (small == c).ravel(), features.count) for c in classes], 1)
+    total = hits.sum(1, keepdims=True)
+    shares: Floats = np.where(total > 0, hits / np.maximum(total, 1), 1 / len(classes)).astype(np.float32)
+    return shares * np.float32(_TRUST) + np.float32((1 - _TRUST) / len(classes))
 
 
 def _around_clicks(

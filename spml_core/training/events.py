@@ -25,7 +25,8 @@ class StageProgress(Event):
     ----------
     stage : str
         ``"features"``, ``"start"``, ``"choose"``, ``"second"``, or ``"marks"`` where pictures are read anew because
-        their marks changed; of films ``"flow"`` and ``"film"``.
+        their marks changed; of films ``"flow"``, ``"film"``
+        and ``"teacher"``.
     done, total : int
         In the stage's own units.
     seconds_left : float

@@ -51,6 +51,20 @@ class ClipTransform:
     crop: tuple[int, int]
     flipped_labels: tuple[int, ...] = ()
 
+    def on_cells(self, stride: int) -> ClipTransform:
+        """The same for maps of cells of ``stride`` x ``stride`` pixels; all sizes have to be multiples of it."""
+        top, left = self.corner
+        height, width = self.size
+        rows, columns = self.scaled
+        return ClipTransform(
+            (height // stride, width // stride),
+            self.flip,
+            (rows // stride, columns // stride),
+            (top // stride, left // stride),
+            (self.crop[0] // stride, self.crop[1] // stride),
+            self.flipped_labels,
+        )
+
     def picture(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A frame (H, W, 3) uint8, scaled bilinearly (by area when it shrinks); padding has ImageNet's mean colour."""
         return self._cropped(self._scaled(self._flipped(rgb)), _MEAN_COLOR)
@@ -159,14 +173,17 @@ class ClipAugmentation:
                 f"The mirrored labels {swap} don't swap pairs.", "Give each class the label it has mirrored."
             )
 
-    def draw(self, size: tuple[int, int], rng: np.random.Generator) -> ClipTransform:
-        """Draw how a clip of frames of this height and width is changed; the same state gives the same."""
+    def draw(self, size: tuple[int, int], rng: np.random.Generator, multiple: int = 1) -> ClipTransform:
+        """Draw how a clip of frames of this height and width is changed; the same state gives the same.
+
+        The scaled size and the corner are multiples of ``multiple``, for :meth:`ClipTransform.on_cells`.
+        """
         flips = bool(rng.random() < self.flip)
         scale = float(rng.uniform(*self.scales))
         place = rng.random(2)
-        height, width = (max(1, round(side * scale)) for side in size)
+        height, width = (max(1, round(side * scale / multiple)) * multiple for side in size)
         top, left = (
-            int(at * (max(0, side - crop) + 1))
+            int(at * (max(0, side - crop) // multiple + 1)) * multiple
             for at, side, crop in zip(place, (height, width), self.crop, strict=True)
         )
         return ClipTransform(size, flips, (height, width), (top, left), self.crop, self.flipped_labels)

@@ -13,6 +13,7 @@ from spml_core.training.training_set import Clip, TrainingPicture
 from spml_core.video.flow import FlowEstimator
 from spml_core.video.scene_cuts import is_cut
 from spml_core.video.validity import forward_backward_valid, photometric_weight
+from spml_core.video.warp import resize_flow
 
 _PIXELS = 2**18  # at which flow is computed and kept, at the most
 _WIDEST_GAP = 3  # frames between two that are linked
@@ -38,6 +39,11 @@ class ClipFlows:
     pairs: dict[tuple[int, int], tuple[NDArray[np.float16], NDArray[np.uint8]]] = field(default_factory=dict)
     _size: tuple[int, int] = (0, 0)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames, once they are read."""
+        return self._size
+
     def neighbors(self, place: int) -> list[int]:
         """Frames that the flow leads to from the frame at ``place``, ascending."""
         return sorted(b for a, b in self.pairs if a == place)
@@ -52,6 +58,14 @@ class ClipFlows:
         within = ((moved > -0.5) & (moved < np.array(self._size) - 0.5)).all(1)
         trust = validity[rows, columns].astype(np.float32) / np.float32(255)
         return moved.astype(np.float32), np.where(within, trust, np.float32(0))
+
+    def on_grid(
+        self, a: int, b: int, grid: tuple[int, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flow (h, w, 2) from frame ``a`` to ``b`` in cells of a grid over the frame, and its validity (h, w), 0..1."""
+        flow, validity = self.pairs[a, b]
+        trust = cv2.resize(validity.astype(np.float32) / 255, grid[::-1], interpolation=cv2.INTER_AREA)
+        return resize_flow(flow.astype(np.float32), grid), np.asarray(trust, np.float32)
 
     def read(self, estimator: FlowEstimator, frames: int) -> Iterator[int]:
         """Compute the flow between all frames less than ``frames`` apart, both ways; not across scene cuts.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class ConvLSTM(nn.Module):
-    """LSTM whose gates are convolutions; it starts from a zero state.
+    """LSTM whose gates are convolutions; it starts from a zero state, and is a fixed random projection.
 
     Parameters
     ----------
@@ -18,14 +18,10 @@ class ConvLSTM(nn.Module):
     kernel : int
         Side of the kernels; odd, so that images keep their size.
     seed : int
-        Of the random weights. Left as they are, they are a fixed random projection, the same in every run.
-    trainable : bool
-        Whether the weights may learn; then :func:`anti_collapse` belongs into the loss.
+        Of the random weights, the same in every run.
     """
 
-    def __init__(
-        self, channels: int = 1, hidden: int = 4, kernel: int = 3, *, seed: int = 0, trainable: bool = False
-    ) -> None:
+    def __init__(self, channels: int = 1, hidden: int = 4, kernel: int = 3, *, seed: int = 0) -> None:
         super().__init__()
         self.hidden = hidden
         self.gates = nn.Conv2d(channels + hidden, 4 * hidden, kernel, padding=kernel // 2)
@@ -34,7 +30,7 @@ class ConvLSTM(nn.Module):
         with torch.no_grad():
             for parameter in self.gates.parameters():
                 parameter.copy_(torch.rand(parameter.shape, generator=generator) * 2 * bound - bound)
-        self.requires_grad_(trainable)
+        self.requires_grad_(False)
 
     def step(self, image: Tensor, hidden: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """Hidden and cell state (N, hidden, H, W) after one more image (N, C, H, W)."""
@@ -51,8 +47,3 @@ class ConvLSTM(nn.Module):
         for image in images:
             hidden, cell = self.step(image, hidden, cell)
         return hidden, cell
-
-
-def anti_collapse(teacher_cell: Tensor) -> Tensor:
-    """``mean(1 - cell)`` of the teacher's cell state: keeps an LSTM that learns from mapping everything to nothing."""
-    return (1 - teacher_cell).mean()

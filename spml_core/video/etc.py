@@ -7,10 +7,8 @@ Only training sees several frames; the network that is learned looks at one. All
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,21 +19,6 @@ from spml_core.video.validity import occlusion_weight
 from spml_core.video.warp import warp
 
 Mode = Literal["paper", "reference"]
-
-AUXILIARY_WEIGHT = 0.4
-"""Of the auxiliary head's cross-entropy, where there is one."""
-
-NEIGHBOR_WEIGHT = 0.4
-"""Of the previous and the next frame in the dependency within frames."""
-
-CITYSCAPES_CLASS_WEIGHTS = (
-    0.8373, 0.918, 0.866, 1.0345, 1.0166, 0.9969, 0.9754, 1.0489, 0.8786, 1.0023, 0.9539, 0.9843, 1.1116, 0.9037,
-    1.0865, 1.0955, 1.0865, 1.1529, 1.0507,
-)  # fmt: skip
-"""Weights of the 19 classes in the reference's cross-entropy (METHODS.md 6.5)."""
-
-_REFERENCE_GAPS = (-3, -2, -1, 1, 2)
-_GAPS = (-3, -2, -1, 1, 2, 3)
 
 
 def temporal_loss(
@@ -68,22 +51,28 @@ def temporal_loss(
 
 
 def motion_loss(
-    logits_t: Tensor, logits_k: Tensor, image_t: Tensor, image_k: Tensor, flow: Tensor, mode: Mode = "paper"
+    logits_t: Tensor,
+    logits_k: Tensor,
+    image_t: Tensor,
+    image_k: Tensor,
+    flow: Tensor,
+    mode: Mode = "paper",
+    valid: Tensor | float = 1.0,
 ) -> Tensor:
-    """The :func:`temporal_loss` with the photometric weight of the two images (N, 3, H, W), mean/std-normalised."""
-    return temporal_loss(logits_t, logits_k, flow, occlusion_weight(image_t, image_k, flow, mode), mode)
+    """The :func:`temporal_loss` with the photometric weight of the two images (N, 3, H, W), mean/std-normalised.
+
+    ``valid`` (N, 1, H, W) in 0..1 is multiplied with that weight.
+    """
+    weight = occlusion_weight(image_t, image_k, flow, mode)
+    return temporal_loss(logits_t, logits_k, flow, weight * valid, mode)
 
 
-def single_frame_distillation(
-    student: Tensor, teacher: Tensor, *, per_pixel: bool = True, temperature: float = 1.0
-) -> Tensor:
+def single_frame_distillation(student: Tensor, teacher: Tensor, *, temperature: float = 1.0) -> Tensor:
     """``KL(softmax teacher || softmax student)`` of logits (N, K, H, W); the teacher gets no gradient.
 
     Parameters
     ----------
     student, teacher : Tensor, (N, K, H, W)
-    per_pixel : bool
-        Whether to average over pixels; else over pixels and classes as the reference does, K times less.
     temperature : float
         Above 0. The loss is multiplied with its square, so that gradients keep their size.
 
@@ -96,8 +85,7 @@ def single_frame_distillation(
         raise ConfigError(f"A temperature of {temperature} was given.", "Use one above 0.")
     aim = torch.log_softmax(teacher.detach() / temperature, 1)
     answer = torch.log_softmax(student / temperature, 1)
-    divergence = (aim.exp() * (aim - answer)).sum(1).mean() * temperature**2
-    return divergence if per_pixel else divergence / student.shape[1]
+    return (aim.exp() * (aim - answer)).sum(1).mean() * temperature**2
 
 
 def frame_affinity(features_t: Tensor, features_k: Tensor, *, swapped_norms: bool = False) -> Tensor:
@@ -141,20 +129,6 @@ def pair_dependency(
     with torch.no_grad():
         aim = frame_affinity(*teacher, swapped_norms=swapped_norms)
     return F.mse_loss(learned, aim)
-
-
-def within_frame_dependency(
-    student: tuple[Tensor, Tensor, Tensor], teacher: tuple[Tensor, Tensor, Tensor]
-) -> Tensor:
-    """The pair-wise dependency of each frame with itself, after a 2 x 2 average pool.
-
-    ``L(current) + 0.4 (L(previous) + L(next))`` of features (N, C, h, w) of the previous, current and next frame.
-    """
-    total = student[1].new_zeros(())
-    for weight, learned, aim in zip((NEIGHBOR_WEIGHT, 1.0, NEIGHBOR_WEIGHT), student, teacher, strict=True):
-        small, goal = F.avg_pool2d(learned, 2), F.avg_pool2d(aim, 2)
-        total = total + weight * pair_dependency((small, small), (goal, goal))
-    return total
 
 
 def affinity_images(frames: Sequence[Tensor], pool: int = 16) -> Tensor:
@@ -203,38 +177,3 @@ def multi_frame_dependency(
         aim_hidden, aim_cell = lstm(affinity_images(teacher, pool))
     loss = F.mse_loss(hidden, aim_hidden)
     return loss + F.mse_loss(cell, aim_cell) if with_cell else loss
-
-
-@dataclass(frozen=True)
-class EtcTerms:
-    """Terms of ETC; those that aren't used are 0.
-
-    Attributes
-    ----------
-    cross_entropy, auxiliary : Tensor, ()
-        Of the head, and of an auxiliary head.
-    temporal, single, pair, multi : Tensor, ()
-        L_tl, L_KD, L_PF and L_MF.
-    """
-
-    cross_entropy: Tensor
-    auxiliary: Tensor
-    temporal: Tensor
-    single: Tensor
-    pair: Tensor
-    multi: Tensor
-
-    def total(self, strength: float = 0.1) -> Tensor:
-        """``CE + 0.4 CE_aux + strength (L_tl + L_KD + L_PF + L_MF)``."""
-        steadiness = self.temporal + self.single + self.pair + self.multi
-        return self.cross_entropy + AUXILIARY_WEIGHT * self.auxiliary + strength * steadiness
-
-
-def draw_other_frame(frame: int, count: int, rng: np.random.Generator, mode: Mode = "paper") -> int:
-    """A frame at most three away from ``frame`` in a film of ``count`` frames, never itself unless it is the only one.
-
-    The reference draws ``t - index`` with an index of -3, -2, -1, 1 or 2, so never the frame three before.
-    """
-    gaps = _REFERENCE_GAPS if mode == "reference" else _GAPS
-    others = [frame - gap for gap in gaps if 0 <= frame - gap < count]
-    return others[int(rng.integers(len(others)))] if others else frame

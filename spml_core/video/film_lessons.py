@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from spml_core.training.cache import FeatureCache
 from spml_core.video.conv_lstm import ConvLSTM
 from spml_core.video.etc import Mode, multi_frame_dependency, pair_dependency, temporal_loss
 from spml_core.video.film_links import FilmFrame, Link
+from spml_core.video.regulariser import BilateralKernel, energy
 from spml_core.video.weclick import divergence
 
 _FRAMES_PER_STEP = 2
@@ -31,10 +32,13 @@ class FilmLessons:
     frames : tuple of FilmFrame
     teacher : dict of int to Tensor
         (n, K) float16 of each frame in the cache that has any, by its place.
+    colors : dict of int to Tensor
+        (n, 3) uint8 of each frame's cells, where the cut counts.
     """
 
     frames: tuple[FilmFrame, ...]
     teacher: dict[int, Tensor]
+    colors: dict[int, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of_tensor(cls, frames: Sequence[FilmFrame], cache: FeatureCache, teacher: Tensor) -> FilmLessons:
@@ -42,6 +46,17 @@ class FilmLessons:
         sizes = [len(cache.in_order[frame.place].sample) for frame in frames]
         parts = torch.split(teacher, sizes)
         return cls(tuple(frames), {f.place: part for f, part in zip(frames, parts, strict=True)})
+
+    def with_colors(self, cache: FeatureCache, stride: int) -> FilmLessons:
+        """The same with the colours in the middle of the cells of ``stride`` pixels."""
+        colors = {}
+        for frame in self.frames:
+            cached = cache.in_order[frame.place]
+            rgb = cached.picture.rgb()
+            middles = cached.sample.positions.numpy() * stride + stride // 2
+            rows, columns = np.minimum(middles, np.array(rgb.shape[:2]) - 1).T
+            colors[frame.place] = torch.from_numpy(rgb[rows, columns])
+        return replace(self, colors=colors)
 
     @property
     def tensor(self) -> Tensor:
@@ -61,7 +76,9 @@ class FilmLessons:
             for frame in self.frames
             if frame.place not in gone
         )
-        return FilmLessons(kept, {p: t for p, t in self.teacher.items() if p not in gone})
+        return FilmLessons(
+            kept, *({p: t for p, t in of.items() if p not in gone} for of in (self.teacher, self.colors))
+        )
 
     def memory(self, frame: FilmFrame) -> tuple[Tensor, Tensor]:
         """M_k (n, K) of a frame's cells, and where there is any (n,) bool; see :func:`weclick.memory_flow`."""
@@ -98,13 +115,15 @@ class FilmLessons:
         terms = {"teacher": divergence(self.teacher[frame.place][rows].float().to(device), answer).mean()}
         if config.learns_from_neighbors:
             terms["memory_flow"] = nothing + self._memory_flow(frame, rows, answer, config.memory_form)
+        if config.cut:
+            terms["cut"] = self._cut(frame, rows, answer, sample.positions[rows] * network.pyramid.stride)
         if config.learns_steadiness:
+            mode: Mode = "reference" if config.temporal_mode == "reference" else "paper"
             terms |= {"temporal": nothing, "pair": nothing, "multi": nothing}
             if frame.links:
                 link = frame.links[int(pick * len(frame.links))]
                 other = _standardised(network, cache.in_order[link.other].sample.features[link.rows[rows]])
                 there = network.embed(other)
-                mode: Mode = "reference" if config.temporal_mode == "reference" else "paper"
                 terms["temporal"] = temporal_loss(
                     _column(logits),
                     _column(network.classify(there)),
@@ -116,6 +135,7 @@ class FilmLessons:
                 terms["pair"] = pair_dependency(
                     (_column(embedding[few]), _column(there[few])),
                     (_column(features[few]), _column(other[few])),
+                    swapped_norms=mode == "reference",
                 )
             if frame.previous is not None and frame.next is not None:
                 pooled = [
@@ -124,6 +144,12 @@ class FilmLessons:
                 student = [network.embed(p.movedim(1, -1)).movedim(-1, 1) for p in pooled]
                 terms["multi"] = multi_frame_dependency(student, pooled, ConvLSTM().to(device), pool=1)
         return terms
+
+    def _cut(self, frame: FilmFrame, rows: Tensor, answer: Tensor, places: Tensor) -> Tensor:
+        colors = self.colors[frame.place][rows].to(answer)
+        with torch.no_grad():
+            affinity = BilateralKernel().between(colors[None], places.to(answer)[None])
+        return energy(answer.exp().T[None], affinity)
 
     def _memory_flow(self, frame: FilmFrame, rows: Tensor, answer: Tensor, form: str) -> Tensor:
         if form == "fused":
@@ -139,12 +165,15 @@ class FilmLessons:
 
 
 def weighted(terms: dict[str, Tensor], config: TrainConfig) -> Tensor:
-    """``lam_m L_MFD + lam_k L_KD`` of WeClick and ``lambda (L_tl + L_KD + L_PF + L_MF)`` of ETC, where they are in."""
+    """``L_weak + lam_m L_MFD + lam_k L_KD`` of WeClick, its cut, and ``lambda (L_tl + L_KD + L_PF + L_MF)`` of ETC.
+
+    Only those that are in.
+    """
     weights = dict.fromkeys(terms, config.steadiness)
     weights["teacher"] = (config.distillation if config.learns_from_neighbors else 0.0) + (
         config.steadiness if config.learns_steadiness else 0.0
     )
-    weights["memory_flow"] = config.memory_flow
+    weights |= {"memory_flow": config.memory_flow, "weak": config.cross_entropy, "cut": config.cut}
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,12 +16,13 @@ from spml_core.labeling.refinement import Refinement
 from spml_core.models import SegmentationNetwork
 from spml_core.training.cache import FeatureCache
 from spml_core.training.checkpoint import Checkpoint
-from spml_core.training.events import Event
+from spml_core.training.events import Event, StageProgress
 from spml_core.training.preparation import Prepared
 from spml_core.training.pulse import Pulse, StoppedEarlyError
 from spml_core.training.schedule import Clock
 from spml_core.training.training_set import TrainingSet
 from spml_core.video.clip_flows import ClipFlows
+from spml_core.video.clip_lessons import ClipLessons, TaughtFrame, taught_frames
 from spml_core.video.film_lessons import FilmLessons
 from spml_core.video.film_links import link_frames
 from spml_core.video.film_training import learn_from_films, read_films
@@ -44,7 +46,7 @@ class FilmStage:
         self._clock = clock
         self._pulse = pulse
         self._flows: tuple[ClipFlows, ...] = ()
-        self._lessons: FilmLessons | None = None
+        self._lessons: FilmLessons | ClipLessons | None = None
 
     def join(self, training_set: TrainingSet) -> Generator[Event, None, TrainingSet]:
         """The training set with the frames of its clips among the pictures.
@@ -74,31 +76,68 @@ class FilmStage:
         """
         if not self._config.video:
             return prepared
-        cache = prepared.cache
-        frames = link_frames(cache, self._flows, network.pyramid.stride)
-        self._flows = ()  # no longer needed, and large
-        if not frames:
-            return prepared
+        flows, self._flows = self._flows, ()  # large, and not needed any longer where nothing is fine-tuned
         if checkpoint is not None:
-            teacher = checkpoint.part("films").get(_TEACHER)
-            cells = sum(len(cache.in_order[frame.place].sample) for frame in frames)
-            if teacher is None or len(teacher) != cells:
-                if prepared.changed:
-                    return prepared  # marks have changed: the lessons no longer fit
-                raise TrainingError(
-                    "The films aren't those that this training was stopped with, so it can't go on exactly.",
-                    "Train without --resume to learn from them.",
-                )
-            self._lessons = FilmLessons.of_tensor(frames, cache, teacher)
-            self.forget(prepared.changed, cache)
+            known = checkpoint.part("films")
+            if self._config.fine_tune and known:
+                yield from self._go_through(network, known, flows)
+            else:
+                self._go_on(network, prepared, known.get(_TEACHER), flows)
             return prepared
-        if prepared.cut_short:
+        frames = link_frames(prepared.cache, flows, network.pyramid.stride)
+        if not frames or prepared.cut_short:
             return prepared
         with suppress(StoppedEarlyError):  # the network is usable
-            self._lessons = yield from learn_from_films(
-                network, cache, frames, self._config, self._clock, self._pulse, self._keep_going
+            lessons = yield from learn_from_films(
+                network, prepared.cache, frames, self._config, self._clock, self._pulse, self._keep_going
             )
+            if self._config.fine_tune:
+                yield from self._go_through(network, network.state_dict(), flows)
+            else:
+                self._lessons = self._with_colors(lessons, network, prepared.cache)
         return replace(prepared, cut_short=not self._pulse.beat())
+
+    def _go_on(
+        self,
+        network: SegmentationNetwork,
+        prepared: Prepared,
+        teacher: Tensor | None,
+        flows: tuple[ClipFlows, ...],
+    ) -> None:
+        """Take up what a checkpoint has learned on fixed features."""
+        cache = prepared.cache
+        frames = link_frames(cache, flows, network.pyramid.stride)
+        cells = sum(len(cache.in_order[frame.place].sample) for frame in frames)
+        if teacher is None or len(teacher) != cells:
+            if prepared.changed or not frames:
+                return  # marks have changed: the lessons no longer fit
+            raise TrainingError(
+                "The films aren't those that this training was stopped with, so it can't go on exactly.",
+                "Train without --resume to learn from them.",
+            )
+        self._lessons = self._with_colors(FilmLessons.of_tensor(frames, cache, teacher), network, cache)
+        self.forget(prepared.changed, cache)
+
+    def _with_colors(
+        self, lessons: FilmLessons, network: SegmentationNetwork, cache: FeatureCache
+    ) -> FilmLessons:
+        return lessons.with_colors(cache, network.pyramid.stride) if self._config.cut else lessons
+
+    def _go_through(
+        self, network: SegmentationNetwork, state: dict[str, Tensor], flows: tuple[ClipFlows, ...]
+    ) -> Generator[Event, None, None]:
+        """Let a frozen teacher with this state go through the films, for a student that is fine-tuned on crops."""
+        teacher = copy.deepcopy(network).requires_grad_(False)
+        teacher.load_state_dict(state)
+        total = sum(len(of.clip.frames) for of in flows)
+        frames: list[TaughtFrame] = []
+        for frame in taught_frames(teacher, flows, self._config):
+            frames.append(frame)
+            yield StageProgress("teacher", len(frames), total, max(0.0, self._clock.left))
+            self._pulse.check()
+            if not self._keep_going():
+                break
+        self._lessons = ClipLessons(teacher, tuple(frames))
 
     def _keep_going(self) -> bool:
         return self._pulse.beat() and self._clock.spent < _UNTIL * self._clock.budget
@@ -115,7 +154,7 @@ class FilmStage:
 
     def forget(self, names: Sequence[str], cache: FeatureCache) -> None:
         """Leave out frames whose marks have changed: their cells are others now."""
-        if self._lessons is not None:
+        if isinstance(self._lessons, FilmLessons):  # crops look at the marks as they are
             self._lessons = self._lessons.without([cache.place(name) for name in names])
 
     def terms(
@@ -128,4 +167,7 @@ class FilmStage:
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint needs."""
+        if isinstance(self._lessons, ClipLessons):
+            state = self._lessons.teacher.state_dict()
+            return {name: tensor.cpu().contiguous() for name, tensor in state.items()}
         return {} if self._lessons is None else {_TEACHER: self._lessons.tensor}

@@ -19,7 +19,7 @@ from spml_core.suggesting.region_graph import Floats, RegionGraph, average_in_re
 
 REGIONS = 800
 WORKING_PIXELS = 2**18
-_SCALE = 1.5  # of the network's input: less blurs small objects, more takes longer than it gains
+_SCALE = 1.25  # of the network's input: less blurs small objects, more takes longer than it gains
 
 
 @dataclass(frozen=True, eq=False)

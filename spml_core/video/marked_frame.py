@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spml_core.annotations import Mark
 from spml_core.labeling.colors import softmax
-from spml_core.suggesting.evidence import gather_evidence
+from spml_core.suggesting.evidence import corrected_prior, gather_evidence
 from spml_core.suggesting.picture_features import PictureFeatures
 from spml_core.suggesting.region_graph import Floats
 from spml_core.suggesting.suggestion import region_scores
@@ -20,7 +20,6 @@ from spml_core.video.warp import Flow
 
 _MOTION_OF_ONE = 1.5  # weight of motion where one class moves before the other
 _MOTION_OF_PARTS = 0.5
-_TRUST = 0.9  # in what was shown before the frame was marked
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ def label_marked_frame(
         moved[:, ~marked.any(0)] = 0
         scores += (_MOTION_OF_ONE if len(classes) == 2 else _MOTION_OF_PARTS) * moved
     if base is not None:
-        scores += np.log(_shares(base, features, classes) * _TRUST + (1 - _TRUST) / len(classes))
+        scores += np.log(corrected_prior(base, features, classes))
     prior = np.zeros((features.count, num_classes), np.float32)
     prior[:, classes] = softmax(scores)
     found = region_scores(features, evidence, num_classes, prior=prior)
@@ -103,17 +102,3 @@ def label_marked_frame(
         probabilities = probabilities + np.eye(2, dtype=np.float32)[decided]
     probabilities /= probabilities.sum(1, keepdims=True)
     return MarkedFrame(index, features, probabilities, evidence.painted)
-
-
-def _shares(labels: NDArray[np.uint8], features: PictureFeatures, classes: NDArray[np.int64]) -> Floats:
-    """How much of each region has each class, (R, k); uniform where none of them."""
-    height, width = features.regions.shape
-    y = np.arange(height) * labels.shape[0] // height
-    x = np.arange(width) * labels.shape[1] // width
-    small = labels[y][:, x]
-    hits = np.stack(
-        [np.bincount(features.regions.ravel(), (small == c).ravel(), features.count) for c in classes], 1
-    )
-    total = hits.sum(1, keepdims=True)
-    shares: Floats = np.where(total > 0, hits / np.maximum(total, 1), 1 / len(classes)).astype(np.float32)
-    return shares

@@ -121,36 +121,10 @@ def divergence(aim: Tensor, log_answer: Tensor) -> Tensor:
     return (torch.xlogy(aim, aim) - aim * log_answer).sum(1)
 
 
-@dataclass(frozen=True)
-class WeClickWeights:
-    """Weights of the terms.
-
-    Attributes
-    ----------
-    memory : float
-        Of L_MFD.
-    teacher : float
-        Of L_KD.
-    temperature : float
-        Of L_KD.
-    form : {"fused", "separate"}
-        Of L_MFD.
-    """
-
-    memory: float = 1.0
-    teacher: float = 1.0
-    temperature: float = 1.0
-    form: Form = "fused"
-
-
 def weclick_losses(
-    student: Tensor,
-    teacher: Tensor,
-    labels: Tensor,
-    neighbors: Sequence[Neighbor],
-    weights: WeClickWeights | None = None,
+    student: Tensor, teacher: Tensor, labels: Tensor, neighbors: Sequence[Neighbor], form: Form = "fused"
 ) -> dict[str, Tensor]:
-    """All terms, unweighted, and ``L = L_weak + lam_m L_MFD + lam_k L_KD`` as ``"total"``.
+    """L_weak as ``"weak"``, L_MFD as ``"memory_flow"`` and L_KD as ``"teacher"``, unweighted.
 
     Parameters
     ----------
@@ -160,13 +134,11 @@ def weclick_losses(
         Weak labels of the target frame; all UNLABELED where it has none.
     neighbors : sequence of Neighbor
         Frames that there are; of n - 1 previous ones those before the film's beginning are left out.
-    weights : WeClickWeights, optional
+    form : {"fused", "separate"}
+        Of L_MFD.
     """
-    weights = weights or WeClickWeights()
-    terms = {
+    return {
         "weak": weak_loss(student, labels),
-        "memory_flow": memory_flow_loss(student, neighbors, weights.form),
-        "teacher": single_frame_distillation(student, teacher, temperature=weights.temperature),
+        "memory_flow": memory_flow_loss(student, neighbors, form),
+        "teacher": single_frame_distillation(student, teacher),
     }
-    total = terms["weak"] + weights.memory * terms["memory_flow"] + weights.teacher * terms["teacher"]
-    return terms | {"total": total}

@@ -17,8 +17,10 @@ from spml_core.engine.background.film_score_messages import FilmScored
 from spml_core.engine.film_results import FilmResults
 from spml_napari import workbench
 from spml_napari.app import Arrangement
+from spml_napari.docks.frame_scale import runs_of
+from spml_napari.docks.frame_strip import FrameStrip
 from spml_napari.docks.propagate import PropagateDock
-from spml_napari.film_overview import FilmOverviews
+from spml_napari.film_overview import FilmOverview, FilmOverviews
 from spml_napari.frame_follower import FrameFollower
 from spml_napari.measure_control import MeasureControl
 from spml_napari.propagation_control import PropagationControl
@@ -318,3 +320,28 @@ def test_the_flicker_map_lies_over_the_film_that_was_measured(opened, qtbot):
     bench.session.close()
     assert "Flicker" not in layers
     assert measuring.scored is None
+
+
+# The strip ------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_frames():
+    assert runs_of({7, 3, 4, 5, 9, 10}) == [(3, 5), (7, 7), (9, 10)]
+    assert runs_of(()) == []
+
+
+def test_what_is_out_of_date_is_hatched_in_the_strip(qtbot):
+    strip = FrameStrip()
+    qtbot.addWidget(strip)
+    strip.resize(616, strip.sizeHint().height())
+    sure = FilmOverview(np.full(30, 0.9, np.float32))
+    strip.show_film(sure, None)
+    before = strip.grab().toImage()
+    strip.show_film(replace(sure, outdated=frozenset({10, 11})), None)
+    after = strip.grab().toImage()
+    y = strip.height() // 2
+    for index, is_changed in ((5, False), (10, True), (11, True), (12, False)):
+        x = round(strip.scale.x_of(index) * after.devicePixelRatio())
+        assert (before.pixel(x, y) != after.pixel(x, y)) == is_changed, index
+    assert "out of date" in strip.words(10)
+    assert "out of date" not in strip.words(12)

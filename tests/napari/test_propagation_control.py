@@ -170,14 +170,12 @@ def test_closing_the_project_ends_the_process(make, film_session, qtbot):
 # Marks --------------------------------------------------------------------------------------------------
 
 
-def test_marks_made_meanwhile_are_told_those_of_others_are_not(make, film_session, small_project, qtbot):
+def test_marks_made_meanwhile_are_told(make, film_session, qtbot):
     heard = make("go_on_until_stopped")
     heard.control.start()
     qtbot.waitUntil(lambda: bool(heard.progress), timeout=LONG)
     film_session.add_marks([Point(2, 5, 5)], "A point")
     qtbot.waitUntil(lambda: any(text.startswith("MarksChanged") for text in heard.told), timeout=LONG)
-    other = Heard(Session(), SimpleNamespace(submit=lambda *_, **__: None), heard.follower._canvas, "x:y")
-    assert not other.control.start()
 
 
 def test_marks_make_results_outdated_and_are_counted(make, film_session, qtbot):
@@ -375,9 +373,6 @@ def test_nothing_to_measure_is_told_in_words(moving, qtbot):
     qtbot.waitUntil(lambda: bool(told), timeout=LONG)
     assert "Nothing was propagated" in told[0]
     assert not measuring.is_measuring
-
-
-# Help ---------------------------------------------------------------------------------------------------
 
 
 def _put_as_if_propagated(project, film):
