@@ -34,11 +34,15 @@ class EfficientNetLite0(Backbone):
 
     def forward(self, rgb: Tensor) -> list[Tensor]:
         """See :class:`Backbone`."""
+        return self.shallow_levels(rgb, len(self.stages))
+
+    def shallow_levels(self, rgb: Tensor, count: int) -> list[Tensor]:
+        """The first ``count`` levels of :meth:`forward`, without computing the others."""
         # Depthwise convolutions on the CPU are several times faster with channels last.
         scaled = (rgb / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
         features = self.norm(self.stem(scaled))
         levels = []
-        for stage in self.stages:
+        for stage in self.stages[:count]:
             features = stage(features)
             levels.append(features)
         return levels

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from spml_core.models import DEFAULT_BACKBONE, Backbone, rgb_tensor
+from spml_core.models import Backbone, EfficientNetLite0, rgb_tensor
 
 Floats = NDArray[np.float32]
 
@@ -18,9 +18,7 @@ _MIDDLE = slice(2, 6)  # of the default backbone: neither bare edges nor what th
 
 
 @torch.inference_mode()
-def network_features(
-    backbone: Backbone, rgb: NDArray[np.uint8], name: str = DEFAULT_BACKBONE, *, scale: float = _SCALE
-) -> Floats:
+def network_features(backbone: Backbone, rgb: NDArray[np.uint8], *, scale: float = _SCALE) -> Floats:
     """Middle levels of a backbone on an enlarged picture (a large one: as far as 2^20 pixels allow).
 
     Within one picture they tell more than the deepest ones, which are about the whole scene.
@@ -28,9 +26,8 @@ def network_features(
     Parameters
     ----------
     backbone : Backbone
+        Others than the default one give all but their first level.
     rgb : ndarray, (H, W, 3) uint8
-    name : str
-        Of the backbone: others than the default one give all but their first level.
     scale : float
         How much it is enlarged.
 
@@ -43,8 +40,11 @@ def network_features(
     size = tuple(max(32, 32 * round(side * scale / 32)) for side in (height, width))
     device = next(backbone.parameters()).device
     batch = F.interpolate(rgb_tensor(rgb).to(device), size=size, mode="bilinear", antialias=scale < 1)
-    levels = backbone(batch)
-    chosen = levels[_MIDDLE] if name == DEFAULT_BACKBONE else (levels[1:] or levels)
+    if isinstance(backbone, EfficientNetLite0):
+        chosen = backbone.shallow_levels(batch, _MIDDLE.stop)[_MIDDLE]
+    else:
+        levels = backbone(batch)
+        chosen = levels[1:] or levels
     cells = (-(-height // _STRIDE), -(-width // _STRIDE))
     grids = []
     for level in chosen:
@@ -60,11 +60,10 @@ def network_features(
     return grid
 
 
-def level_weights(backbone: Backbone, name: str = DEFAULT_BACKBONE) -> Floats:
+def level_weights(backbone: Backbone) -> Floats:
     """Weight of each channel of :func:`network_features`, (C,): every level weighs the same."""
-    channels = (
-        backbone.channels[_MIDDLE]
-        if name == DEFAULT_BACKBONE
-        else (backbone.channels[1:] or backbone.channels)
-    )
+    if isinstance(backbone, EfficientNetLite0):
+        channels = backbone.channels[_MIDDLE]
+    else:
+        channels = backbone.channels[1:] or backbone.channels
     return np.concatenate([np.full(count, count**-0.5) for count in channels]).astype(np.float32)

@@ -23,6 +23,25 @@ _SCALE = 1.25  # of the network's input: less blurs small objects, more takes lo
 
 
 @dataclass(frozen=True, eq=False)
+class Look:
+    """What takes longest of a frame: its partition and the network's features.
+
+    Attributes
+    ----------
+    rgb : ndarray, (h, w, 3) uint8
+        The frame at working size.
+    regions : ndarray, (h, w) int32
+        ``0..R-1``.
+    grid : ndarray, (a, b, C) float32
+        Deep features on a grid over it.
+    """
+
+    rgb: NDArray[np.uint8]
+    regions: NDArray[np.int32]
+    grid: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class FrameRegions:
     """A frame at working size, cut into small regions.
 
@@ -40,6 +59,13 @@ class FrameRegions:
     regions: NDArray[np.int32]
     graph: RegionGraph
     descriptors: Floats
+
+    @classmethod
+    def of(cls, look: Look) -> FrameRegions:
+        """The regions of a frame that was looked at."""
+        count = int(look.regions.max()) + 1
+        descriptors = average_in_regions(look.grid, look.regions, count)
+        return cls(look.rgb, look.regions, region_graph(look.rgb, look.regions), descriptors)
 
     @cached_property
     def _flat(self) -> NDArray[np.int64]:
@@ -107,15 +133,11 @@ class FrameLooker:
         self._device = device
         self._network: Backbone | None = None
 
-    def look(self, rgb: NDArray[np.uint8]) -> FrameRegions:
-        """Regions of a frame (H, W, 3)."""
+    def look(self, rgb: NDArray[np.uint8]) -> Look:
+        """Look at a frame (H, W, 3); :meth:`FrameRegions.of` makes its regions of that."""
         small = at_working_size(rgb, WORKING_PIXELS)
         regions = build_hierarchy(edge_strength(small)).cut(REGIONS)
-        count = int(regions.max()) + 1
-        grid = network_features(self._backbone, small, scale=_SCALE)
-        return FrameRegions(
-            small, regions, region_graph(small, regions), average_in_regions(grid, regions, count)
-        )
+        return Look(small, regions, network_features(self._backbone, small, scale=_SCALE))
 
     def study(self, rgb: NDArray[np.uint8]) -> PictureFeatures:
         """All that a suggestion needs of a marked frame (H, W, 3), on the same regions."""

@@ -32,7 +32,7 @@ from spml_core.video.carrying import (
 )
 from spml_core.video.film_flow import FilmFlow
 from spml_core.video.flow import build_flow
-from spml_core.video.frame_regions import WORKING_PIXELS, Coordinates, FrameLooker, FrameRegions
+from spml_core.video.frame_regions import WORKING_PIXELS, Coordinates, FrameLooker, FrameRegions, Look
 from spml_core.video.marked_frame import MarkedFrame, label_marked_frame
 from spml_core.video.scene_cuts import is_cut
 from spml_core.video.soft_store import SoftMap, SoftStore
@@ -244,9 +244,9 @@ class Propagator:
         return span.first if span.before is None else max(span.first, span.before + 1)
 
     def _looks(self, film: Film, at: int, end: int, step: int) -> Iterator[tuple[int, FrameRegions]]:
-        """Look at the frames after ``at``, one ahead of the answers."""
+        """Look at the frames after ``at``, one ahead of the answers: two threads that are about equally long."""
 
-        def look(index: int) -> FrameRegions:
+        def look(index: int) -> Look:
             return self._looker.look(film.frame(index))
 
         if (end - at) * step <= 0:
@@ -257,7 +257,7 @@ class Propagator:
                 found = coming.result()
                 if index != end:
                     coming = ahead.submit(look, index + step)
-                yield index, found
+                yield index, FrameRegions.of(found)
 
     def _carried(
         self, past: tuple[int, NDArray[np.uint8]], answer: SoftMap, present: tuple[int, FrameRegions]
@@ -266,7 +266,6 @@ class Propagator:
         (earlier, before), (index, frame) = past, present
         if _is_another_scene(before, frame.rgb):
             return None
-        # Flow is found here, not ahead: looking takes longer than all else, so this thread has time.
         flow = self._flow.between(index, earlier, frame.rgb, before)
         back = self._flow.between(earlier, index, before, frame.rgb)
         shares = answer.transpose(1, 2, 0).astype(np.float32) / np.float32(255)

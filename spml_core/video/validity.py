@@ -42,10 +42,16 @@ def forward_backward_valid(flow_tk: Flow, flow_kt: Flow) -> Mask:
         If the shapes don't fit.
     """
     back = warp_array(flow_kt, flow_tk)
-    missed = np.square(flow_tk + back).sum(2)
-    lengths = np.square(flow_tk).sum(2) + np.square(back).sum(2)
+    missed = _squared_length(flow_tk + back)
+    lengths = _squared_length(flow_tk) + _squared_length(back)
     valid: Mask = (missed < _SHARE * lengths + _SLACK) & inside(flow_tk)
     return valid
+
+
+def _squared_length(flow: Flow) -> NDArray[np.float32]:
+    # Several times as quick as a sum over an axis of two.
+    length: NDArray[np.float32] = np.square(flow[..., 0]) + np.square(flow[..., 1])
+    return length
 
 
 def occlusion_weight(image_t: Tensor, image_k: Tensor, flow: Tensor, mode: WeightMode = "paper") -> Tensor:
