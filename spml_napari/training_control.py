@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from spml_core.config import TrainConfig
 from spml_core.engine.background.messages import (
@@ -24,6 +24,7 @@ from spml_core.engine.run_control import begin_run, end_run
 from spml_core.errors import ProjectError, SpmlError, TrainingError
 from spml_core.project import Project, Run, RunState
 from spml_core.training.events import CheckpointSaved, StageProgress, StepDone, Warned
+from spml_napari.leaving_children import LeavingChildren
 from spml_napari.run_summaries import can_resume, has_checkpoint, has_model
 from spml_napari.training_state import Choices, Stopwatch, TrainingState
 from spml_napari.view_state import ShownPrediction
@@ -41,7 +42,6 @@ _STAGES = {
     "second": "Second guess",
     "marks": "Reading new marks",
 }
-_MS_TO_LEAVE = 10_000
 
 
 class TrainingControl(QObject):
@@ -82,7 +82,7 @@ class TrainingControl(QObject):
         self.warnings: list[str] = []
         self._target = target
         self._child: ChildProcess | None = None
-        self._leaving: list[ChildProcess] = []
+        self._leaving = LeavingChildren(self)
         self._project: Project | None = None
         self._before_pause = TrainingState.IDLE
         self._clock = Stopwatch()
@@ -107,6 +107,7 @@ class TrainingControl(QObject):
         device: str = "auto",
         from_scratch: bool = False,
         resume: bool = False,
+        video: str = "",
     ) -> bool:
         """Begin a training; whether it was begun. What is wrong is reported to the session.
 
@@ -120,6 +121,8 @@ class TrainingControl(QObject):
             Whether to leave the current model aside; else training goes on from it.
         resume : bool
             Whether to go on with :meth:`resumable` instead, with its own settings.
+        video : str
+            How to learn from films, if there are any.
         """
         if resume:
             run = self.resumable()
@@ -133,7 +136,8 @@ class TrainingControl(QObject):
         if project is None:
             return False
         try:
-            config = TrainConfig.from_preset(preset, max_seconds=max_seconds, device=device)
+            films = video if project.films else ""
+            config = TrainConfig.from_preset(preset, max_seconds=max_seconds, device=device, video=films)
             current = None if from_scratch else project.current_run()
             run = begin_run(project, config)
         except SpmlError as error:
@@ -197,7 +201,9 @@ class TrainingControl(QObject):
         """Start with :attr:`choices`, pause, or go on: what the primary button does."""
         if self.state is TrainingState.IDLE:
             chosen = self.choices
-            self.start(chosen.preset, chosen.max_seconds, chosen.device, chosen.from_scratch)
+            self.start(
+                chosen.preset, chosen.max_seconds, chosen.device, chosen.from_scratch, video=chosen.video
+            )
         elif self.state is TrainingState.PAUSED:
             self.go_on()
         else:
@@ -209,9 +215,7 @@ class TrainingControl(QObject):
 
     def close(self, timeout: float = 1.0) -> None:
         """End a training that goes on, within two seconds: its run is stopped, and can be resumed."""
-        for child in self._leaving:
-            child.close(timeout=0.2)
-        self._leaving.clear()
+        self._leaving.close()
         if self._child is not None:
             self._child.close(timeout)
             self._conclude("stopped")
@@ -265,7 +269,7 @@ class TrainingControl(QObject):
         if child is not None:
             child.received.disconnect(self._on_message)
             child.ended.disconnect(self._on_death)
-            self._let_leave(child)
+            self._leaving.let_leave(child)
         self._clock.stop()
         # A project that was closed meanwhile marks the run as stopped when it is opened next.
         if self._project is not None and self._project is self.session.project and self.run_id is not None:
@@ -275,24 +279,6 @@ class TrainingControl(QObject):
                 self.session.report(error)
         self._set_state(TrainingState.IDLE)
         self.session.runs_changed.emit()
-
-    def _let_leave(self, child: ChildProcess) -> None:
-        """Let a child that has said its last word end by itself, but not for ever."""
-        if child.alive:
-            self._leaving.append(child)
-            child.ended.connect(lambda _: self._forget(child))
-            limit = QTimer(child)
-            limit.setSingleShot(True)
-            limit.timeout.connect(lambda: self._forget(child))
-            limit.start(_MS_TO_LEAVE)
-        else:
-            child.deleteLater()
-
-    def _forget(self, child: ChildProcess) -> None:
-        if child in self._leaving:
-            self._leaving.remove(child)
-            child.close(timeout=0)
-            child.deleteLater()
 
     def _set_state(self, state: TrainingState) -> None:
         if state is not self.state:

@@ -31,6 +31,8 @@ class Choices:
         Whether to leave the current model aside.
     preview_seconds : float
         Least time between two previews.
+    video : str
+        How to learn from films, see :class:`spml_core.config.TrainConfig`; without films it isn't looked at.
     """
 
     preset: str = "quick"
@@ -38,6 +40,7 @@ class Choices:
     device: str = "auto"
     from_scratch: bool = False
     preview_seconds: float = 1.25
+    video: str = ""
 
 
 class Stopwatch:

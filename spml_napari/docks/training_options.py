@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSettings, QSignalBlocker
+from qtpy.QtCore import QSettings, QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from spml_core.config import PRESETS, TrainConfig
@@ -26,6 +26,15 @@ _PRESET_WORDS = {
         "Standard",
         "Goes on from quick and adapts the features themselves: slower, finer outlines.",
     ),
+}
+_FILM_WORDS = {
+    "": ("Marked frames only", "Of films only the marked frames teach much, as pictures do."),
+    "weclick": (
+        "Neighbours, too",
+        "More from few marks: frames learn from what their neighbours were taken for, moved along (WeClick).",
+    ),
+    "etc": ("For steadiness", "Labels shall not flicker from frame to frame (ETC)."),
+    "both": ("Neighbours and steadiness", "WeClick and ETC together."),
 }
 _DEVICE_WORDS = {
     "auto": "Automatic",
@@ -76,7 +85,11 @@ class TrainingOptions(QWidget):
             "Going on from the current model is faster and keeps what it has learned.\n"
             "From scratch is right after many marks were corrected.",
         )
-        form = QFormLayout()
+        self.films = _choice("training_films", "How to learn from the frames of films")
+        for key, (name, about) in _FILM_WORDS.items():
+            self.films.addItem(name, key)
+            self.films.setItemData(self.films.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+        form = self._form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Preset", self.preset)
@@ -84,6 +97,7 @@ class TrainingOptions(QWidget):
         form.addRow("Time", self.time)
         form.addRow("Device", self.device)
         form.addRow("Begin with", self.beginning)
+        form.addRow("Films", self.films)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(form)
@@ -94,11 +108,17 @@ class TrainingOptions(QWidget):
         self.time.valueChanged.connect(self._on_time)
         self.device.currentIndexChanged.connect(self._choose)
         self.beginning.currentIndexChanged.connect(self._choose)
+        self.films.currentIndexChanged.connect(self._choose)
         follow(
-            self, {session.runs_changed: self._show_beginning, session.project_changed: self._show_beginning}
+            self,
+            {
+                session.runs_changed: self._show_beginning,
+                session.project_changed: self._on_project,
+                session.pictures_changed: self._show_films,
+            },
         )
         self._on_preset()
-        self._show_beginning()
+        self._on_project()
 
     def set_devices(self, devices: Iterable[str]) -> None:
         """Offer these devices besides ``auto``, the preferred one and the processor."""
@@ -136,7 +156,21 @@ class TrainingOptions(QWidget):
             max_seconds=float(self.time.value()),
             device=self.device.currentData(),
             from_scratch=self.beginning.currentData() == "scratch",
+            video=self.films.currentData(),
         )
+
+    def _on_project(self) -> None:
+        self._show_beginning()
+        self._show_films()
+
+    def _show_films(self) -> None:
+        """Ask about films where there are any."""
+        project = self.session.project
+        there = project is not None and bool(project.films)
+        self.films.setVisible(there)
+        label = self._form.labelForField(self.films)
+        if label is not None:
+            label.setVisible(there)
 
     def _show_beginning(self) -> None:
         """Offer the current model, if there is one."""

@@ -3,11 +3,13 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QComboBox, QPushButton, QScrollArea
 
 from spml_core.annotations import Box, KeyPoint, Point, Scribble, Tag
+from spml_core.films import write_zarr_film
 from spml_core.project import Project
 from spml_napari.docks.duration_box import DurationBox
 from spml_napari.docks.training import TrainingDock, time_left
@@ -199,6 +201,20 @@ def test_options_fill_the_choices(make_dock, session, qtbot):
     dock.options.preset.setCurrentIndex(0)
     assert dock.options.time.value() == 75  # each preset remembers its own
     assert make_dock().control.choices.max_seconds == 75.0  # and a new window, too
+
+
+def test_films_are_asked_about_where_there_are_any(make_dock, session, tmp_path, qtbot):
+    dock = make_dock()
+    films = dock.findChild(QComboBox, "training_films")
+    assert not films.isVisible()
+    path = write_zarr_film(np.zeros((3, 20, 24, 3), np.uint8), tmp_path / "film.zarr")
+    session.project.add_film(path)
+    session.pictures_arrived("A film")
+    assert films.isVisible()
+    films.setCurrentIndex(films.findData("etc"))
+    assert dock.control.choices.video == "etc"
+    press(dock, "training_primary", qtbot)
+    assert session.project.runs()[-1].config["video"] == "etc"
 
 
 def test_damaged_memory_is_survived(make_dock, memory):
