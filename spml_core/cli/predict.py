@@ -19,7 +19,13 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the index PNGs.", show_default=False)],
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Other pictures than the project's.", show_default=False),
+        typer.Option(
+            metavar="PATH", help="Other pictures than the project's, or a film.", show_default=False
+        ),
+    ] = None,
+    film: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="All frames of one of the project's films.", show_default=False),
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write NAME.npy, too: (classes, height, width).")
@@ -52,6 +58,8 @@ def predict(
     from spml_core.labeling.scoring import Inference
     from spml_core.project import Project
 
+    if film is not None and images is not None:
+        raise typer.BadParameter("give either --film or --images")
     inference = Inference(classifier, (1.0, *(scale or ())), flip, random_walk)
     output = Output(json)
     count, seconds = 0, 0.0
@@ -60,6 +68,7 @@ def predict(
             opened,
             out,
             images=images,
+            film=None if film is None else opened.film(film),
             probabilities=probabilities,
             colored=colored,
             inference=inference,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.devices import find_device
+from spml_core.engine.pictures_to_predict import pictures_to_predict
 from spml_core.errors import ProjectError
-from spml_core.images import Picture, list_pictures
 from spml_core.io import storage_errors, write_atomic, write_index_png
 from spml_core.labeling.class_codes import regroup
 from spml_core.labeling.inference import DEFAULT, label_picture
 from spml_core.labeling.scoring import Inference
 from spml_core.labeling.trained_model import TrainedModel
-from spml_core.project import Project, Run
+from spml_core.project import FilmRecord, Project, Run
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,13 @@ def predict_project(
     out: Path,
     *,
     images: Path | None = None,
+    film: FilmRecord | None = None,
     probabilities: bool = False,
     colored: bool = False,
     inference: Inference = DEFAULT,
     device: str = "auto",
 ) -> Iterator[Predicted]:
-    """Segment the project's pictures and the marked frames of its films, or a folder's pictures, into index PNGs.
+    """Segment the project's pictures and the marked frames of its films, or other pictures, into index PNGs.
 
     Classes may have been added, merged, moved or deleted since the model was trained: the codes are those of today, and
     UNLABELED stands where a pixel's class is gone.
@@ -102,7 +102,9 @@ def predict_project(
     out : Path
         Folder for the PNGs; made if need be.
     images : Path, optional
-        Folder with other pictures.
+        Folder with other pictures, or another film.
+    film : FilmRecord, optional
+        One of the project's films, all frames of it; each is labelled by itself.
     probabilities : bool
         Whether to write ``NAME.npy`` too, (K, H, W) float16, of today's classes.
     colored : bool
@@ -120,29 +122,19 @@ def predict_project(
     SpmlError
         If nothing was trained yet, a picture can't be read, or the disk is full.
     """
-    if images is None:
-        frames = (record for record in project.marked_pictures() if record.film is not None)
-        pictures = deque(project.open_picture(record) for record in (*project.pictures, *frames))
-        if not pictures:
-            raise ProjectError(
-                f"{project.path} holds only films, and no frame is marked.", "Run spml propagate for a film."
-            )
-    else:
-        pictures = deque(Picture(path) for path in list_pictures(images))
-    total = len(pictures)
+    wanted = pictures_to_predict(project, images, film)
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    while pictures:
-        picture = pictures.popleft()  # the pixels that it keeps for its windows go with it
+    for done, (name, picture) in enumerate(wanted.pictures, 1):
         start = time.monotonic()
         labels, dense = label_picture(model, picture, inference, probabilities=probabilities)
-        path = out / f"{picture.name}.png"
+        path = out / f"{name}.png"
         write_index_png(path, codes[labels], project.classes, colored=colored)
         if dense is not None:
             today = regroup(dense, codes, len(project.classes))
-            write_atomic(out / f"{picture.name}.npy", _npy(today.astype(np.float16)))
-        yield Predicted(picture.name, total - len(pictures), total, path, time.monotonic() - start)
+            write_atomic(out / f"{name}.npy", _npy(today.astype(np.float16)))
+        yield Predicted(name, done, wanted.total, path, time.monotonic() - start)
 
 
 def _npy(array: NDArray[np.float16]) -> bytes:

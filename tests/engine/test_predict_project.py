@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spml_core.engine.predict_project import current_model, predict_project
 from spml_core.errors import ProjectError
+from spml_core.films import open_film, write_zarr_film
 from spml_core.io import read_index_png
 
 
@@ -51,3 +53,24 @@ def test_a_model_whose_classes_are_all_gone_is_refused(project, tmp_path):
     with pytest.raises(ProjectError, match="none of them is left"):
         list(predict_project(project, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_frames_of_films_are_labelled_one_by_one(project, tmp_path):
+    rng = np.random.default_rng(0)
+    film = write_zarr_film(rng.integers(0, 255, (3, 40, 56, 3), np.uint8), tmp_path / "walk.zarr", 5)
+    record = project.add_film(film)
+    mine = list(predict_project(project, tmp_path / "mine", film=record, device="cpu"))
+    assert [(d.name, d.done, d.total) for d in mine] == [(f"walk_00000{i}", i + 1, 3) for i in range(3)]
+    other = list(predict_project(project, tmp_path / "other", images=film, device="cpu"))
+    for one, two in zip(mine, other, strict=True):
+        labels = read_index_png(one.path)
+        assert labels.shape == (40, 56)
+        assert (labels == read_index_png(two.path)).all()
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for index, pixels in open_film(film).frames():
+        Image.fromarray(pixels).save(frames / f"shot{index}.png")
+    sequence = project.add_film(frames)
+    found = list(predict_project(project, tmp_path / "sequence", film=sequence, device="cpu"))
+    assert [d.name for d in found] == ["shot0", "shot1", "shot2"]
+    assert (read_index_png(found[2].path) == read_index_png(mine[2].path)).all()

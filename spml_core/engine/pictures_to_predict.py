@@ -1,0 +1,71 @@
+"""Which pictures a model is to label: the project's, those of a folder, or the frames of a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from spml_core.errors import ProjectError
+from spml_core.films import Film, is_film, open_film
+from spml_core.images import Picture, list_pictures
+from spml_core.project import FilmRecord, PictureRecord, Project
+from spml_core.project.frame_picture import FramePicture
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Pictures to label, opened one by one.
+
+    Attributes
+    ----------
+    total : int
+    pictures : iterator of (str, Picture)
+        Each with the name of its prediction.
+    """
+
+    total: int
+    pictures: Iterator[tuple[str, Picture]]
+
+
+def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord | None) -> Wanted:
+    """What a call of :func:`spml_core.engine.predict_project.predict_project` asks for.
+
+    Parameters
+    ----------
+    project : Project
+    images : Path, optional
+        Folder with pictures, or a film.
+    film : FilmRecord, optional
+        One of the project's films.
+
+    Raises
+    ------
+    SpmlError
+        If there is no such folder or film, or the project has no picture.
+    """
+    if film is not None:
+        project.check_film(film)
+        return Wanted(film.count, _frames(project.open_film(film), film.name))
+    if images is not None and is_film(images):
+        other = open_film(images)
+        return Wanted(other.count, _frames(other, images.stem))
+    if images is not None:
+        paths = list_pictures(images)
+        return Wanted(len(paths), ((path.stem, Picture(path)) for path in paths))
+    frames = [record for record in project.marked_pictures() if record.film is not None]
+    records = [*project.pictures, *frames]
+    if not records:
+        raise ProjectError(
+            f"{project.path} holds only films, and no frame is marked.",
+            "Name a film, or run spml propagate for it.",
+        )
+    return Wanted(len(records), ((record.name, project.open_picture(record)) for record in records))
+
+
+def _frames(film: Film, name: str) -> Iterator[tuple[str, Picture]]:
+    for index in range(film.count):
+        stem = film.stem(index) or f"{name}_{index:06d}"
+        record = PictureRecord(0, stem, film.path or Path(name), "", *film.size)
+        yield stem, FramePicture(record, partial(film.frame, index))
