@@ -8,14 +8,13 @@ Enter where the suggestion is right and a number where it is not. No model is tr
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from make_screenshots import ROOT, STORIES, Person, Place, main, perform
 from PIL import Image
+from screenshot_person import Person, Place
+from screenshot_stage import run
 
 PHOTO = "0297"
 FIRST: tuple[tuple[str, Place], ...] = (
@@ -93,10 +92,4 @@ def wait_for_answer(person: Person) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--story"]:
-        STORIES["clicks"] = clicks
-        code = perform(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
-        sys.stdout.flush()
-        os._exit(code)
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
-    sys.exit(main(target, __file__, ["clicks"]))
+    run(__file__, {"clicks": clicks})

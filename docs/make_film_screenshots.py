@@ -8,14 +8,13 @@ goes to the worst frame, corrects it where the sample's truth says otherwise, an
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from make_screenshots import ROOT, STORIES, Person, Place, main, perform
+from screenshot_person import Person, Place
+from screenshot_stage import run
 
 WATCHED = 0.55
 """How much of the second propagation is done when the picture is taken."""
@@ -100,10 +99,4 @@ def _report(session: object, truths: list[Path], read: Callable[[Path], np.ndarr
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--story"]:
-        STORIES["film"] = film
-        code = perform(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))
-        sys.stdout.flush()
-        os._exit(code)
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
-    sys.exit(main(target, __file__, ["film"]))
+    run(__file__, {"film": film})

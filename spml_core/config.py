@@ -97,7 +97,8 @@ class TrainConfig:
     memory_form : {"fused", "separate"}
         Whether the neighbours speak together or each for itself (METHODS.md 7.2).
     steadiness : float
-        Weight of ETC's terms, lambda.
+        Weight of ETC's terms, lambda. The paper's 0.1 steadies a network that learns as a whole; where the backbone is
+        fixed it takes more (docs/benchmarks.md).
     temporal_mode : {"paper", "reference"}
         Whether ETC's terms are those of the paper or of its released code (METHODS.md 6.3, 6.4).
     cut : float
@@ -148,7 +149,7 @@ class TrainConfig:
     memory_flow: float = 1.0
     distillation: float = 1.0
     memory_form: str = "fused"
-    steadiness: float = 0.1
+    steadiness: float = 3.0
     temporal_mode: str = "paper"
     cut: float = 0.0
     flow: str = "dis"

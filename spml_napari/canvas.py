@@ -17,9 +17,10 @@ from spml_napari.layers.frame_loader import FrameLoader
 from spml_napari.layers.marks_layers import MarksLayers
 from spml_napari.layers.overlay import Overlay
 from spml_napari.layers.picture_layer import PictureLayer
-from spml_napari.layers.picture_loader import Jobs, PictureLoader, ShownPicture
+from spml_napari.layers.picture_loader import Jobs, PictureLoader
 from spml_napari.layers.pointer_layer import PointerLayer
 from spml_napari.layers.raster_layer import put
+from spml_napari.layers.shown_picture import ShownPicture
 from spml_napari.session import Session
 from spml_napari.tools.answer import AnswerTool
 from spml_napari.tools.box import BoxTool

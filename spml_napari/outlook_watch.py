@@ -52,7 +52,7 @@ class OutlookWatch(QObject):
         self._submit = submit
         self._choices = choices
         self._film: FilmRecord | None = None
-        self._question = 0
+        self._question = self._answered = 0
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_LOOK_AFTER_MS)
@@ -68,6 +68,11 @@ class OutlookWatch(QObject):
             },
         )
         self._on_picture()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has changed since :attr:`outlook` was asked for."""
+        return self.outlook is not None and self._answered == self._question
 
     def look_soon(self) -> None:
         """Look again: what is being looked up now is of yesterday."""
@@ -110,7 +115,7 @@ class OutlookWatch(QObject):
 
     def _on_answer(self, question: int, outlook: PropagationOutlook) -> None:
         if question == self._question:
-            self.outlook = outlook
+            self.outlook, self._answered = outlook, question
             self.changed.emit()
 
     def _on_failed(self, question: int, error: Exception) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from spml_core.engine.background.messages import Continue, Failed, MarksChanged, Pause, Stop
 from spml_core.engine.background.propagate_messages import (
@@ -23,6 +23,7 @@ from spml_core.errors import ProjectError, SpmlError
 from spml_core.project import FilmRecord
 from spml_napari.docks.following import follow
 from spml_napari.frame_follower import FrameFollower
+from spml_napari.leaving_children import LeavingChildren
 from spml_napari.outlook_watch import OutlookWatch
 from spml_napari.propagation_outlook import PropagationOutlook
 from spml_napari.propagation_state import Pace, PropagationChoices, PropagationProgress, PropagationState
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from spml_napari.session import Session
 
 PROPAGATION = "spml_core.engine.background.propagate_process:serve_propagation"
-
-_MS_TO_LEAVE = 10_000
 
 
 class PropagationControl(QObject):
@@ -86,7 +85,7 @@ class PropagationControl(QObject):
         self._overviews = overviews
         self._target = target
         self._child: ChildProcess | None = None
-        self._leaving: list[ChildProcess] = []
+        self._leaving = LeavingChildren(self)
         self._before_pause = PropagationState.IDLE
         self._pace = Pace()
         self._warned: set[str] = set()
@@ -188,7 +187,8 @@ class PropagationControl(QObject):
     def toggle(self) -> None:
         """Start, pause, or go on: what the primary button does."""
         if self.state is PropagationState.IDLE:
-            if self.outlook is not None and self.outlook.missing:
+            # What was missing a moment ago may have been drawn since.
+            if self._watch.is_fresh and self.outlook is not None and self.outlook.missing:
                 self.session.report_text("info", self.outlook.missing)
             else:
                 self.start()
@@ -237,9 +237,7 @@ class PropagationControl(QObject):
 
     def close(self, timeout: float = 1.0) -> None:
         """End a propagation that goes on, within two seconds: the next one goes on from there."""
-        for child in self._leaving:
-            child.close(timeout=0.2)
-        self._leaving.clear()
+        self._leaving.close()
         if self._child is not None:
             self._child.close(timeout)
             self._conclude(None)
@@ -348,7 +346,7 @@ class PropagationControl(QObject):
         if child is not None:
             child.received.disconnect(self._on_message)
             child.ended.disconnect(self._on_death)
-            self._let_leave(child)
+            self._leaving.let_leave(child)
         if end is None:
             self.follower.end()
         else:
@@ -356,24 +354,6 @@ class PropagationControl(QObject):
         self._set_state(PropagationState.IDLE)
         self.finished.emit(end)
         self._watch.look_soon()
-
-    def _let_leave(self, child: ChildProcess) -> None:
-        """Let a child that has said its last word end by itself, but not for ever."""
-        if child.alive:
-            self._leaving.append(child)
-            child.ended.connect(lambda _: self._forget(child))
-            limit = QTimer(child)
-            limit.setSingleShot(True)
-            limit.timeout.connect(lambda: self._forget(child))
-            limit.start(_MS_TO_LEAVE)
-        else:
-            child.deleteLater()
-
-    def _forget(self, child: ChildProcess) -> None:
-        if child in self._leaving:
-            self._leaving.remove(child)
-            child.close(timeout=0)
-            child.deleteLater()
 
     def _set_state(self, state: PropagationState) -> None:
         if state is not self.state:

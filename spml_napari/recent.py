@@ -33,12 +33,15 @@ class RecentProject:
         Its first picture, or first film if it has no pictures.
     films : int
         How many films it had.
+    frames : int
+        How many frames they had together.
     """
 
     path: Path
     pictures: int
     first: ThumbnailSource | None = None
     films: int = 0
+    frames: int = 0
 
     @property
     def name(self) -> str:
@@ -75,7 +78,13 @@ class RecentProjects:
         """Put a project first."""
         shown = next(iter(project.pictures), None) or next(iter(project.films), None)
         first = None if shown is None else thumbnail_source(project, shown)
-        entry = RecentProject(project.path, len(project.pictures), first, len(project.films))
+        entry = RecentProject(
+            project.path,
+            len(project.pictures),
+            first,
+            len(project.films),
+            sum(film.count for film in project.films),
+        )
         self._write([entry, *(other for other in self.entries() if other.path != entry.path)])
 
     def forget(self, path: Path) -> None:
@@ -91,7 +100,7 @@ class RecentProjects:
 def _to_json(entry: RecentProject) -> dict[str, Any]:
     row: dict[str, Any] = {"path": str(entry.path), "pictures": entry.pictures}
     if entry.films:
-        row["films"] = entry.films
+        row |= {"films": entry.films, "frames": entry.frames}
     if entry.first is not None:
         row["first"] = {"path": str(entry.first.path), "content_hash": entry.first.content_hash}
         if entry.first.is_film:
@@ -111,5 +120,5 @@ def _from_json(row: Any) -> RecentProject | None:
         case {"path": str(picture), "content_hash": str(digest)} if digest.isalnum():
             is_film = row["first"].get("is_film") is True
             first = ThumbnailSource(Path(picture), digest, Path(path) / "cache" / "thumbnails", is_film)
-    films = row.get("films", 0)
-    return RecentProject(Path(path), pictures, first, films if isinstance(films, int) else 0)
+    films, frames = (count if isinstance(count := row.get(of), int) else 0 for of in ("films", "frames"))
+    return RecentProject(Path(path), pictures, first, films, frames)

@@ -12,6 +12,7 @@ from spml_core.errors import FilmError
 from spml_core.films.arrays import ArrayFilm
 from spml_core.films.film import checked_rate
 from spml_core.films.steady_scaling import Pixels
+from spml_core.images.tiff import Light
 
 _GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR")
 _MOST_CHANNELS = 4
@@ -128,13 +129,11 @@ class _Layout:
 
 
 class _StackFrames:
-    """Samples of single frames, growing with brightness: palette looked up, few bits spread, negatives turned."""
+    """Samples of single frames, growing with brightness."""
 
     def __init__(self, layout: _Layout, photometric: str) -> None:
         self._layout = layout
-        self._colormap = layout.page.colormap if photometric == "PALETTE" else None
-        self._negative = photometric == "MINISWHITE"
-        self._bits = layout.page.bitspersample
+        self._light = Light(layout.page, photometric)
         self._stored: Any = None
         if layout.frame_axis is not None:
             self._stored = _lazy(layout)
@@ -149,19 +148,7 @@ class _StackFrames:
             place = tuple(index if a == layout.frame_axis else slice(None) for a in range(len(axes)))
             samples = np.array(self._stored[place])
             axes = axes[: layout.frame_axis] + axes[layout.frame_axis + 1 :]
-        return self._as_light(_channels_last(samples, axes))
-
-    def _as_light(self, samples: Pixels) -> Pixels:
-        if self._colormap is not None:
-            looked_up: Pixels = (self._colormap >> 8).astype(np.uint8).T[samples[..., 0]]
-            return looked_up
-        if samples.dtype == bool:
-            samples = samples.astype(np.uint8) * np.uint8(255)
-        elif samples.dtype == np.uint8 and self._bits < 8:
-            samples = samples * np.uint8(255 // (2**self._bits - 1))
-        if self._negative:
-            samples = ~samples if samples.dtype.kind in "iu" else -samples
-        return samples
+        return self._light.of(_channels_last(samples, axes))
 
 
 class _Mapped:

@@ -55,6 +55,35 @@ def open_tiff(path: Path) -> Source:
         return TiffSource(path, tiff, axes, (height, width))
 
 
+class Light:
+    """Turns a page's samples into such as grow with brightness.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+    photometric : str
+        What its samples mean, in TIFF's words.
+    """
+
+    def __init__(self, page: Any, photometric: str) -> None:
+        self._colormap = page.colormap if photometric == "PALETTE" else None
+        self._negative = photometric == "MINISWHITE"
+        self._bits: int = page.bitspersample
+
+    def of(self, samples: Pixels) -> Pixels:
+        """Samples (..., C) with their palette looked up, few bits spread over 0..255, negatives turned."""
+        if self._colormap is not None:
+            looked_up: Pixels = (self._colormap >> 8).astype(np.uint8).T[samples[..., 0]]
+            return looked_up
+        if samples.dtype == bool:
+            samples = samples.astype(np.uint8) * np.uint8(255)
+        elif samples.dtype == np.uint8 and self._bits < 8:
+            samples = samples * np.uint8(255 // (2**self._bits - 1))
+        if self._negative:
+            samples = ~samples if samples.dtype.kind in "iu" else -samples
+        return samples
+
+
 class TiffSource:
     """Grey, RGB, palette or many-channelled TIFF. An alpha channel of an RGB picture is dropped.
 
@@ -76,17 +105,16 @@ class TiffSource:
         stored = int(np.prod(series.shape)) // (size[0] * size[1])
         photometric = _photometric(page)
         self.joint_range = photometric in ("RGB", "YCBCR", "PALETTE")
-        self._colormap = page.colormap if photometric == "PALETTE" else None
-        self._negative = photometric == "MINISWHITE"
-        self._bits = page.bitspersample
+        self._light = Light(page, photometric)
+        is_palette = photometric == "PALETTE"
         channels = stored
-        if self._colormap is not None or (self.joint_range and stored > 3):
+        if is_palette or (self.joint_range and stored > 3):
             channels = 3
         elif stored > 1 and not self.joint_range and page.extrasamples and page.samplesperpixel == 2:
             channels = 1  # grey with alpha
         self.shape = (*size, channels)
         is_small = series.dtype == bool or (series.dtype == np.uint8)
-        self.dtype = np.dtype(np.uint8) if is_small or self._colormap is not None else np.dtype(series.dtype)
+        self.dtype = np.dtype(np.uint8) if is_small or is_palette else np.dtype(series.dtype)
         self.band = max(256, page.tilelength if page.is_tiled else min(page.rowsperstrip or 1, size[0]))
         self._channel_first = axes[0] in "CS"
         self._mapped = None
@@ -113,20 +141,7 @@ class TiffSource:
             samples = plain[top : top + height, left : left + width]
         else:
             samples = self._decode(top, left, height, width)
-        return self._as_light(samples)
-
-    def _as_light(self, samples: Pixels) -> Pixels:
-        """Return samples that grow with brightness: palette looked up, few bits spread, negatives turned."""
-        if self._colormap is not None:
-            looked_up: Pixels = (self._colormap >> 8).astype(np.uint8).T[samples[..., 0]]
-            return looked_up
-        if samples.dtype == bool:
-            samples = samples.astype(np.uint8) * np.uint8(255)
-        elif samples.dtype == np.uint8 and self._bits < 8:
-            samples = samples * np.uint8(255 // (2**self._bits - 1))
-        if self._negative:
-            samples = ~samples if samples.dtype.kind in "iu" else -samples
-        return samples[..., : self.shape[2]]
+        return self._light.of(samples)[..., : self.shape[2]]
 
     def _decode(self, top: int, left: int, height: int, width: int) -> Pixels:
         with tifffile.TiffFile(self.path) as tiff:

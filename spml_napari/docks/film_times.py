@@ -29,9 +29,11 @@ def length_in_words(count: int, frame_rate: float | None) -> str:
     return f"{frames} \u00b7 {length}"
 
 
-def contents_in_words(pictures: int, films: int) -> str:
-    """Return what a project holds: ``12 pictures, 1 film``; without films, or without pictures, only the other."""
+def contents_in_words(pictures: int, films: int, frames: int = 0) -> str:
+    """Return what a project holds: ``12 pictures, 1 film, 60 frames``; what there is none of is left out."""
     parts = [f"{pictures} picture{'' if pictures == 1 else 's'}"] if pictures or not films else []
     if films:
         parts.append(f"{films} film{'' if films == 1 else 's'}")
+    if frames:
+        parts.append(f"{frames} frame{'' if frames == 1 else 's'}")
     return ", ".join(parts)

@@ -70,7 +70,7 @@ class RecentList(QWidget):
             item = QStandardItem(entry.name)
             item.setEditable(False)
             item.setData(str(entry.path), ID_ROLE)
-            count = contents_in_words(entry.pictures, entry.films)
+            count = contents_in_words(entry.pictures, entry.films, entry.frames)
             item.setData(f"{count}, {entry.path.parent}", SUBTITLE_ROLE)
             item.setToolTip(f"{entry.path}\n{count}")
             self._model.appendRow(item)

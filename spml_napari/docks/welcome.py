@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 _FIRST_TIME = (
     "Draw on a few pictures, press Start, and correct what the model gets wrong: it learns from every mark."
-    " A sample shows it in five minutes."
+    " In a film, draw on a frame and press Propagate. A sample shows it in five minutes."
 )
+
+_START = "Press Start to see it learn."
+_PROPAGATE = "Press Propagate to carry its marks through the film."
 
 
 class WelcomeDock(QWidget):
@@ -98,7 +101,7 @@ class WelcomeDock(QWidget):
         self.open.clicked.connect(self._ask_open)
         self.sample = QPushButton("Try the sample")
         self.sample.setObjectName("try_sample")
-        self.sample.setToolTip("Copy a small project with marks, ready to train, and open it")
+        self.sample.setToolTip("Copy a small project with marks, ready to train or to propagate, and open it")
         menu = QMenu(self.sample)
         for name, text in SAMPLES.items():
             action = there(menu.addAction(text))
@@ -142,10 +145,10 @@ class WelcomeDock(QWidget):
 
     def _open_sample(self, path: Path) -> None:
         self.sample.setEnabled(True)
-        if self._open(path):
-            self._session.report_text(
-                "info", f"The sample project is in {path}. Press Start to see it learn."
-            )
+        project = self._session.project if self._open(path) else None
+        if project is not None:
+            what_next = _PROPAGATE if project.films else _START
+            self._session.report_text("info", f"The sample project is in {path}. {what_next}")
 
     def _sample_failed(self, error: Exception) -> None:
         self.sample.setEnabled(True)
@@ -168,7 +171,9 @@ class WelcomeDock(QWidget):
         project = self._session.project
         if project is not None:
             self._recent.remember(project)
-            contents = contents_in_words(len(project.pictures), len(project.films))
+            contents = contents_in_words(
+                len(project.pictures), len(project.films), sum(film.count for film in project.films)
+            )
             self.open_now.setText(f"Open now: {project.path.stem}, {contents}")
         self.open_now.setVisible(project is not None)
         self._show_recent()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,8 +12,10 @@ from qtpy.QtCore import QObject, Signal
 
 from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, PictureRecord, Project
-from spml_napari.layers.picture_loader import KEPT_BYTES, Jobs, ShownPicture
+from spml_napari.layers.kept_pictures import KEPT_BYTES, KeptPictures
+from spml_napari.layers.picture_loader import Jobs
 from spml_napari.layers.pyramid import is_large, levels_of
+from spml_napari.layers.shown_picture import ShownPicture
 
 AHEAD = 12
 """Frames that are decoded ahead at most, in the direction in which the film is gone through."""
@@ -53,7 +55,7 @@ class FrameLoader(QObject):
     """
 
     arrived = Signal(object)
-    """The wanted frame, a :class:`~spml_napari.layers.picture_loader.ShownPicture`."""
+    """The wanted frame, a :class:`~spml_napari.layers.shown_picture.ShownPicture`."""
     failed = Signal(object)
     """The wanted frame can't be shown: an SpmlError."""
     opened = Signal(object)
@@ -62,7 +64,7 @@ class FrameLoader(QObject):
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
-        self._kept: OrderedDict[int, ShownPicture] = OrderedDict()
+        self._kept: KeptPictures[int] = KeptPictures()
         self._project: Project | None = None
         self._film: FilmRecord | None = None
         self._wanted: PictureRecord | None = None
@@ -83,7 +85,6 @@ class FrameLoader(QObject):
         kept = self._kept.get(record.id)
         self._look_ahead(record.frame)
         if kept is not None:
-            self._kept.move_to_end(record.id)
             self.arrived.emit(kept)
         self._read_next()
 
@@ -143,7 +144,7 @@ class FrameLoader(QObject):
             self.opened.emit(facts)
         is_wanted = self._wanted is not None and self._wanted.id == record.id
         if isinstance(result, ShownPicture):
-            self._keep(result)
+            self._kept.keep(record.id, result, None if self._wanted is None else self._wanted.id)
             if is_wanted:
                 self.arrived.emit(result)
         elif is_wanted:
@@ -152,13 +153,6 @@ class FrameLoader(QObject):
         else:
             self._ahead.clear()  # it is said when it is wanted
         self._read_next()
-
-    def _keep(self, picture: ShownPicture) -> None:
-        self._kept[picture.record.id] = picture
-        total = sum(kept.bytes_in_memory for kept in self._kept.values())
-        for number in list(self._kept):
-            if total > KEPT_BYTES and (self._wanted is None or number != self._wanted.id):
-                total -= self._kept.pop(number).bytes_in_memory
 
 
 def _read(project: Project, film: FilmRecord, record: PictureRecord) -> Answer:

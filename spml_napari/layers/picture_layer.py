@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer
 
-from spml_napari.layers.picture_loader import ShownPicture
 from spml_napari.layers.raster_layer import give_data, put
+from spml_napari.layers.shown_picture import ShownPicture
 
 NAME = "Picture"
 

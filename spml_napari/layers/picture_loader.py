@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
 from spml_core.errors import SpmlError, StorageError
 from spml_core.project import PictureRecord, Project
+from spml_napari.layers.kept_pictures import KeptPictures
 from spml_napari.layers.pyramid import build_levels, is_large, levels_in_memory, open_levels, quick_version
+from spml_napari.layers.shown_picture import ShownPicture
 
 T = TypeVar("T")
-
-KEPT_BYTES = 256 << 20
-"""Decoded pictures that are kept in memory; the one on the canvas is, however large it is."""
 
 
 class Jobs(Protocol):
@@ -36,29 +31,6 @@ class Jobs(Protocol):
         failed: Callable[[Exception], object] | None = None,
     ) -> Future[T]:
         """Run ``job(*arguments)``, then one of the callbacks."""
-
-
-@dataclass(frozen=True, eq=False)
-class ShownPicture:
-    """A picture's pixels as the canvas can show them.
-
-    Attributes
-    ----------
-    record : PictureRecord
-    levels : tuple of ndarray (h, w, 3), uint8
-        One, or those of a pyramid, the finest first.
-    is_final : bool
-        Whether nothing sharper will come.
-    """
-
-    record: PictureRecord
-    levels: tuple[NDArray[np.uint8], ...]
-    is_final: bool = True
-
-    @property
-    def bytes_in_memory(self) -> int:
-        """Memory it takes; levels that are mapped from a file take none."""
-        return sum(level.nbytes for level in self.levels if not isinstance(level, np.memmap))
 
 
 Key: TypeAlias = tuple[int, str]
@@ -78,14 +50,14 @@ class PictureLoader(QObject):
     """
 
     arrived = Signal(object)
-    """The wanted picture, a :class:`ShownPicture`: first a quick version of a large one, then the final one."""
+    """The wanted :class:`ShownPicture`: first a quick version of a large one, then the final one."""
     failed = Signal(object)
     """The wanted picture can't be shown: an SpmlError."""
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs = jobs
-        self._kept: OrderedDict[Key, ShownPicture] = OrderedDict()
+        self._kept: KeptPictures[Key] = KeptPictures()
         self._running: dict[Key, Future[Any]] = {}
         self._wanted: Key | None = None
 
@@ -99,7 +71,6 @@ class PictureLoader(QObject):
             return
         kept = self._kept.get(_key(record))
         if kept is not None:
-            self._kept.move_to_end(_key(record))
             self.arrived.emit(kept)
         else:
             self._load(project, record)
@@ -144,7 +115,7 @@ class PictureLoader(QObject):
         record, result = answer
         self._running.pop(_key(record), None)
         if isinstance(result, ShownPicture):
-            self._keep(result)
+            self._kept.keep(_key(record), result, self._wanted)
         if not self._is_wanted(record):
             return
         if isinstance(result, ShownPicture):
@@ -154,14 +125,6 @@ class PictureLoader(QObject):
 
     def _is_wanted(self, record: PictureRecord) -> bool:
         return _key(record) == self._wanted
-
-    def _keep(self, picture: ShownPicture) -> None:
-        self._kept[_key(picture.record)] = picture
-        self._kept.move_to_end(_key(picture.record))
-        total = sum(kept.bytes_in_memory for kept in self._kept.values())
-        for key in list(self._kept):
-            if total > KEPT_BYTES and key != self._wanted:
-                total -= self._kept.pop(key).bytes_in_memory
 
 
 def _key(record: PictureRecord) -> Key:

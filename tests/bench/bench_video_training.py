@@ -58,6 +58,8 @@ def main():
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--max-seconds", type=float, default=180)
     parser.add_argument("--kinds", default="points,weclick,etc,both,masks")
+    parser.add_argument("--steadiness", type=float, help="0 is etc without its terms, all else equal")
+    parser.add_argument("--steps", type=int, help="exactly so many, to compare on a busy machine")
     options = parser.parse_args()
     table = json.loads((options.dataset / "classes.json").read_text())
     classes = [table[str(i)] for i in range(len(table) - ("255" in table))]
@@ -89,7 +91,12 @@ def main():
         clip = Clip("film", tuple(frames), tuple(range(len(frames))))
         training_set = TrainingSet(tuple(frames[i] for i in marked), tuple(classes), (clip,) if video else ())
         config = TrainConfig.from_preset(
-            options.preset, max_seconds=options.max_seconds, video=video, device="cpu"
+            options.preset,
+            max_seconds=options.max_seconds,
+            video=video,
+            device="cpu",
+            steadiness=options.steadiness,
+            steps=options.steps,
         )
         began = time.monotonic()
         model = run_to_end(train(training_set, config), lambda event: None)

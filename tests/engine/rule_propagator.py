@@ -13,12 +13,15 @@ from spml_core.annotations import Point, rasterize
 from spml_core.classes import ClassTable
 from spml_core.engine import propagate
 from spml_core.engine.background.propagate_process import serve_propagation
+from spml_core.engine.film_results import FilmResults
+from spml_core.engine.propagation_events import FrameDone
 from spml_core.project import Project
 from spml_core.video.span import FrameResult
 
 SIZE = (24, 32)
 CLASSES = ("background", "fish", "weed")
 KEPT = 3
+COUNT = 12
 
 
 def frame_pixels(index):
@@ -29,7 +32,7 @@ def frame_pixels(index):
     ).astype(np.uint8)
 
 
-def make_film_project(folder, count=12, marked=()):
+def make_film_project(folder, count=COUNT, marked=()):
     """A project with one film "swim", a sequence of PNGs; two classes are clicked on in the marked frames."""
     (folder / "swim").mkdir(parents=True)
     for index in range(count):
@@ -49,6 +52,28 @@ def mark(project, *indices, at=5):
 def quick_rules(project):
     """Makes the stand-in for a project, without a pause."""
     return lambda: Rules(len(project.classes))
+
+
+def run(project, **options):
+    """All events of a propagation of "swim"."""
+    options.setdefault("make_propagator", quick_rules(project))
+    return list(propagate.propagate_film(project, project.film("swim"), **options))
+
+
+def all_labels(project):
+    """Label maps of all frames."""
+    with FilmResults.of(project, project.film("swim")) as results:
+        return [results.labels(index) for index in range(COUNT)]
+
+
+def final_frames(events):
+    """Frames that were told as final."""
+    return [event.index for event in events if isinstance(event, FrameDone) and event.final]
+
+
+def never():
+    """Makes no stand-in: fails."""
+    raise AssertionError("nothing was to be computed")
 
 
 class Rules:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from spml_core.annotations import Point
@@ -26,6 +27,14 @@ CONFIG = TrainConfig(
     max_seconds=600,
     video="both",
 )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def write_film(folder, count):

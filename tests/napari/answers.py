@@ -28,6 +28,20 @@ from spml_napari.tools.region_map import RegionMap
 from spml_napari.view_state import ShownSuggestion
 
 
+class Told:
+    """What a session told the user."""
+
+    def __init__(self, session):
+        self.lines = []
+        session.reported.connect(self.hear)
+
+    def hear(self, level, text):
+        self.lines.append((level, text))
+
+    def has(self, level, words):
+        return any(said == level and words in text for said, text in self.lines)
+
+
 class FakeAnswers(QObject):
     """Keeps the questions; a test answers them."""
 

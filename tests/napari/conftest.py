@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from weakref import proxy
 
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"  # before napari is imported: it reads this once
 
@@ -60,12 +61,27 @@ def small_project(tmp_path):
 
 
 @pytest.fixture
+def project_path(small_project):
+    """``small_project``, closed."""
+    small_project.close()
+    return small_project.path
+
+
+@pytest.fixture
 def session(small_project):
     """A session that shows the first picture of ``small_project``."""
     session = Session()
     session.adopt(small_project)
     yield session
     session.close()
+
+
+@pytest.fixture
+def reports(session):
+    """What the session tells the user: (level, text)."""
+    heard = []
+    session.reported.connect(lambda level, text: heard.append((level, text)))
+    return heard
 
 
 @pytest.fixture
@@ -84,6 +100,53 @@ def viewer(make_napari_viewer_proxy):
     viewer = make_napari_viewer_proxy(show=True)
     viewer.window.resize(1000, 700)
     return viewer
+
+
+@pytest.fixture
+def light_answers(monkeypatch):
+    """Answering processes that need no model."""
+    from spml_napari import workbench
+
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
+    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
+
+
+@pytest.fixture
+def arrangement(make_napari_viewer, light_answers):
+    """The docks as the app arranges them; it has the viewer itself, not a plugin's proxy."""
+    from spml_napari.app import Arrangement
+
+    arrangement = Arrangement(make_napari_viewer(show=True))
+    arrangement.settle()
+    yield proxy(arrangement)  # pytest keeps what it was given for too long
+    arrangement.bench.close()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Folders that were shown to the user; none really is."""
+    from qtpy.QtGui import QDesktopServices
+
+    found = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: found.append(url.toLocalFile()))
+    return found
+
+
+@pytest.fixture
+def export_dock(session, executor, qtbot, opened, tmp_path):
+    """The export dock, in ``dock.told`` what its session tells; it writes to ``out``."""
+    from spml_napari.docks.export import ExportDock
+
+    dock = ExportDock(session, executor.submit)
+    qtbot.addWidget(dock)
+    dock.resize(300, 700)
+    dock.show()
+    dock.told = []
+    session.reported.connect(lambda level, text: dock.told.append((level, text)))
+    dock.folder.setText(str(tmp_path / "out"))
+    yield dock
+    dock.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from answers import make_run, store_prediction
 from PIL import Image
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QPushButton
 
 from spml_core.annotations import Patch
@@ -19,24 +18,8 @@ SIZES = {"first": (48, 64), "second": (48, 64), "third": (60, 40)}
 
 
 @pytest.fixture
-def opened(monkeypatch):
-    """Folders that were shown to the user; none really is."""
-    found = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: found.append(url.toLocalFile()))
-    return found
-
-
-@pytest.fixture
-def dock(session, executor, qtbot, opened, tmp_path):
-    dock = ExportDock(session, executor.submit)
-    qtbot.addWidget(dock)
-    dock.resize(300, 700)
-    dock.show()
-    dock.told = []
-    session.reported.connect(lambda level, text: dock.told.append((level, text)))
-    dock.folder.setText(str(tmp_path / "out"))
-    yield dock
-    dock.stop()
+def dock(export_dock):
+    return export_dock
 
 
 @pytest.fixture

@@ -8,24 +8,14 @@ import numpy as np
 import pytest
 from answers import make_run, store_prediction
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QPushButton
 
 from spml_core.annotations import Patch
 from spml_core.engine.export import FORMATS
 from spml_core.io.exports.films import FILM_FORMATS
-from spml_napari.docks.export import ExportDock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))  # pytest puts no test folder there
 from small_films import COUNT, SIZE, put, write_video
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """Folders that were shown to the user; none really is."""
-    found = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: found.append(url.toLocalFile()))
-    return found
 
 
 @pytest.fixture
@@ -37,16 +27,8 @@ def film(small_project, tmp_path):
 
 
 @pytest.fixture
-def dock(film, session, executor, qtbot, opened, tmp_path):
-    dock = ExportDock(session, executor.submit)
-    qtbot.addWidget(dock)
-    dock.resize(300, 700)
-    dock.show()
-    dock.told = []
-    session.reported.connect(lambda level, text: dock.told.append((level, text)))
-    dock.folder.setText(str(tmp_path / "out"))
-    yield dock
-    dock.stop()
+def dock(film, export_dock):
+    return export_dock
 
 
 @pytest.fixture

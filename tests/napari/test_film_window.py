@@ -1,8 +1,5 @@
 """Films in the whole window: opened, added, dropped, made of layers, listed in one row, gone through by keys."""
 
-from pathlib import Path
-from weakref import proxy
-
 import numpy as np
 import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
@@ -13,8 +10,6 @@ from qtpy.QtWidgets import QApplication
 from spml_core.annotations import Point
 from spml_core.films import open_film, write_zarr_film
 from spml_core.project import Project
-from spml_napari import workbench
-from spml_napari.app import Arrangement
 from spml_napari.docks.rows import FILM_ROLE, STRIP_ROLE, SUBTITLE_ROLE
 from spml_napari.film_layers import film_data
 from spml_napari.tools.native import drop_target, native_canvas
@@ -22,22 +17,11 @@ from spml_napari.tools.native import drop_target, native_canvas
 LONG = 30_000
 
 
-@pytest.fixture(autouse=True)
-def light_answers(monkeypatch):
-    """Answering processes that need no model."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
-    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
-
-
 @pytest.fixture
-def app(make_napari_viewer):
-    app = Arrangement(make_napari_viewer(show=True))
-    app.settle()
-    app.bench.told = []
-    app.bench.session.reported.connect(lambda level, text: app.bench.told.append(text))
-    yield proxy(app)  # pytest keeps what it was given for too long
-    app.bench.close()
+def app(arrangement):
+    arrangement.bench.told = told = []
+    arrangement.bench.session.reported.connect(lambda level, text: told.append(text))
+    return arrangement
 
 
 @pytest.fixture

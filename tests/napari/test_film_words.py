@@ -71,5 +71,7 @@ def test_times_and_lengths_in_words():
     assert length_in_words(180, 24.0) == "180 frames \u00b7 7.5 s"
     assert length_in_words(18_000, 25.0) == "18000 frames \u00b7 12 min"
     assert contents_in_words(1, 0) == "1 picture"
+    assert contents_in_words(0, 1, 60) == "1 film, 60 frames"
+    assert contents_in_words(2, 2, 1) == "2 pictures, 2 films, 1 frame"
     assert contents_in_words(0, 2) == "2 films"
     assert contents_in_words(3, 1) == "3 pictures, 1 film"

@@ -9,7 +9,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import PictureError, ProjectError
 from spml_core.images import Picture
 from spml_core.project import Project
-from spml_napari.layers import picture_loader, pyramid
+from spml_napari.layers import kept_pictures, pyramid
 from spml_napari.layers.picture_loader import PictureLoader
 from spml_napari.layers.pyramid import build_levels, levels_in_memory, open_levels, quick_version
 
@@ -149,7 +149,7 @@ def test_large_pictures_show_where_no_file_can_be_written(loader, large_project,
 
 
 def test_memory_is_bounded_but_the_wanted_picture_stays(loader, large_project, qtbot, monkeypatch):
-    monkeypatch.setattr(picture_loader, "KEPT_BYTES", 40 * 50 * 3)
+    monkeypatch.setattr(kept_pictures, "KEPT_BYTES", 40 * 50 * 3)
     project = large_project
     a, b = project.picture("a"), project.picture("b")
     with qtbot.waitSignal(loader.arrived):

@@ -1,7 +1,5 @@
 """The window holds on a small screen, with long words, and in both themes."""
 
-from weakref import proxy
-
 import numpy as np
 import pytest
 from napari.qt import get_stylesheet
@@ -20,8 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from spml_core.engine.background.messages import Reason, Reasons
-from spml_napari import app, workbench
-from spml_napari.app import Arrangement
+from spml_napari import app
 from spml_napari.docks.primary_button import PrimaryButton
 from spml_napari.docks.probability_bars import ProbabilityBars
 from spml_napari.docks.reasons import ReasonsList
@@ -33,29 +30,21 @@ LONG = 30_000
 TABS = ("training", "inspect", "export")
 
 
-@pytest.fixture(autouse=True)
-def light_answers(monkeypatch, request):
-    """Answering processes that need no model."""
-    monkeypatch.syspath_prepend(str(request.path.parent))
-    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
-    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
+pytestmark = pytest.mark.usefixtures("light_answers")
 
 
 @pytest.fixture
-def arrangement(make_napari_viewer, small_project, qtbot):
+def arrangement(arrangement, small_project, qtbot):
     """The app in a small window, with a project of long class names."""
     for number in range(20):
         small_project.add_class(f"Mediterranean evergreen shrubland with scattered trees, kind {number}")
     path = small_project.path
     small_project.close()
-    arrangement = Arrangement(make_napari_viewer(show=True))
-    arrangement.settle()
     arrangement.window.resize(*SMALL)
     arrangement.bench.session.open(path)
     qtbot.waitUntil(lambda: arrangement.bench.canvas.picture.layer.visible, timeout=LONG)
     qtbot.wait(100)
-    yield proxy(arrangement)
-    arrangement.bench.close()
+    return arrangement
 
 
 def areas(arrangement, name):

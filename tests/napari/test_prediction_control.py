@@ -1,8 +1,8 @@
-"""The prediction control with an answering process that a test plays, and once with the real one."""
+"""The prediction control with an answering process that a test plays."""
 
 import numpy as np
 import pytest
-from answers import FakeAnswers, make_run, prediction, store_prediction
+from answers import FakeAnswers, Told, make_run, prediction, store_prediction
 
 from spml_core.annotations import Box, Patch, Point, Scribble
 from spml_core.engine.background.messages import (
@@ -18,28 +18,12 @@ from spml_core.engine.background.messages import (
     Regions,
     Stored,
 )
-from spml_core.project import Project
 from spml_napari.prediction_control import PredictionControl
 from spml_napari.session import Session
 from spml_napari.view_state import OverlayMode, ShownPrediction, Tool
-from spml_napari.workers import ChildProcess
 
 SIZE = (48, 64)
 LONG = 120_000
-
-
-class Told:
-    """What a session told the user."""
-
-    def __init__(self, session):
-        self.lines = []
-        session.reported.connect(self.hear)
-
-    def hear(self, level, text):
-        self.lines.append((level, text))
-
-    def has(self, level, words):
-        return any(said == level and words in text for said, text in self.lines)
 
 
 @pytest.fixture
@@ -398,29 +382,3 @@ def test_without_a_project_nothing_happens(qtbot):
     assert control.full_labels() is None
     assert control.compared_run() is None
     assert not control.accept()
-
-
-# With the real process ----------------------------------------------------------------------------------
-
-
-def test_the_real_process_finds_regions_and_ends(small_project, qtbot):
-    session = Session()
-    processes = []
-
-    def start(path):
-        processes.append(ChildProcess("spml_core.engine.background.answer_process:serve_answers", path))
-        processes[-1].start()
-        return processes[-1]
-
-    control = PredictionControl(session, start, lambda: False)
-    told = Told(session)
-    session.adopt(small_project)
-    session.set_tool(Tool.PICK)
-    qtbot.waitUntil(lambda: control.region_labels() is not None, timeout=LONG)
-    assert control.region_labels().shape == SIZE
-    assert control.devices[-1] == "cpu"
-    assert told.lines == []
-    assert isinstance(session.project, Project)
-    control.close()
-    assert not processes[0].alive
-    session.close()

@@ -2,9 +2,7 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
-from weakref import proxy
 
 import numpy as np
 import pytest
@@ -15,8 +13,6 @@ from qtpy.QtWidgets import QPushButton
 from spml_core.annotations import Scribble
 from spml_core.engine.background.film_score_messages import FilmScored
 from spml_core.engine.film_results import FilmResults
-from spml_napari import workbench
-from spml_napari.app import Arrangement
 from spml_napari.docks.frame_scale import runs_of
 from spml_napari.docks.frame_strip import FrameStrip
 from spml_napari.docks.propagate import PropagateDock
@@ -31,12 +27,7 @@ LONG = 60_000
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.fixture(autouse=True)
-def targets(monkeypatch):
-    """Children that need no model."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
-    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
+pytestmark = pytest.mark.usefixtures("light_answers")
 
 
 @pytest.fixture
@@ -213,12 +204,9 @@ def test_every_control_has_a_name_and_a_tip(dock):
 
 
 @pytest.fixture
-def app(make_napari_viewer):
-    app = Arrangement(make_napari_viewer(show=True))
-    app.settle()
-    app.bench.propagation._target = "propagation_targets:go_on_until_stopped"
-    yield proxy(app)  # pytest keeps what it was given for too long
-    app.bench.close()
+def app(arrangement):
+    arrangement.bench.propagation._target = "propagation_targets:go_on_until_stopped"
+    return arrangement
 
 
 @pytest.fixture

@@ -205,6 +205,18 @@ def test_marks_make_results_outdated_and_are_counted(make, film_session, qtbot):
     assert heard.overviews.of(film).outdated == frozenset()
 
 
+def test_what_was_missing_until_the_last_stroke_keeps_nobody_from_propagating(make, film_session, qtbot):
+    heard = make("do_a_few_frames")
+    control = heard.control
+    qtbot.waitUntil(lambda: control.outlook is not None and bool(control.outlook.missing), timeout=LONG)
+    control.toggle()
+    assert control.state is PropagationState.IDLE
+    assert "leaf" in heard.told[-1]
+    film_session.add_marks([Scribble(0, ((2, 2), (2, 40)), 3)], "Background")
+    control.toggle()  # before it could be looked up again
+    assert control.state is PropagationState.STARTING
+
+
 def test_other_choices_are_another_computation(make, film_session, qtbot):
     heard = make("do_a_few_frames")
     control = heard.control
@@ -247,43 +259,6 @@ def test_the_canvas_goes_along_and_comes_back(make, film_session, qtbot):
     assert all(index in (0, 1, 2, 12) for index, _ in shown)
     assert not film_session.is_passing
     assert not heard.follower.is_following
-
-
-def test_frames_pass_by_no_quicker_than_the_canvas_shows_them(film_session, place, qtbot):
-    follower, shown = FrameFollower(film_session, place, place), []
-    film_session.picture_changed.connect(lambda: shown.append(film_session.frame_index))
-    place.is_ready = False
-    follower.begin()
-    for index in range(20):
-        follower.show(index)
-    qtbot.wait(300)
-    assert shown == []
-    place.is_ready = True
-    qtbot.waitUntil(lambda: bool(shown), timeout=LONG)
-    assert shown == [19]
-    assert film_session.is_passing
-
-
-@pytest.mark.parametrize("deed", ["scrub", "mark", "draw"])
-def test_who_looks_or_draws_elsewhere_is_left_there(film_session, place, qtbot, deed):
-    follower = FrameFollower(film_session, place, place)
-    follower.begin()
-    follower.show(3)
-    qtbot.waitUntil(lambda: film_session.frame_index == 3, timeout=LONG)
-    if deed == "scrub":
-        film_session.go_to_frame(7)
-    elif deed == "mark":
-        film_session.add_marks([Point(1, 8, 8)], "A point")
-    else:
-        place.is_drawing = True
-        follower.show(5)
-        qtbot.waitUntil(lambda: not follower.is_following, timeout=LONG)
-    assert not follower.is_following
-    assert not film_session.is_passing
-    here = film_session.frame_index
-    follower.show(9)
-    follower.finish()
-    assert film_session.frame_index == here == (7 if deed == "scrub" else 3)
 
 
 def test_pace_forgets_what_was_before_a_pause():

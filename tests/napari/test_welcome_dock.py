@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMenu, QPushButton
 from spml_napari.docks import new_project as form_module
 from spml_napari.docks import welcome as welcome_module
 from spml_napari.docks.new_project import files_of_layers, suggested_place
-from spml_napari.docks.rows import FADED_ROLE
+from spml_napari.docks.rows import FADED_ROLE, SUBTITLE_ROLE
 from spml_napari.docks.welcome import WelcomeDock
 from spml_napari.recent import RecentProjects
 from spml_napari.session import Session
@@ -34,13 +34,6 @@ class Window:
 
     def hear(self, level, text):
         self.reports.append((level, text))
-
-
-@pytest.fixture
-def executor(qtbot):
-    executor = Executor()
-    yield executor
-    executor.close()
 
 
 @pytest.fixture
@@ -149,7 +142,7 @@ def test_open_asks_for_a_folder_and_reports_what_is_no_project(qtbot, window, sm
 
 def test_trying_the_sample_opens_a_copy_with_marks(qtbot, window, tmp_path):
     menu = window.dock.sample.findChild(QMenu)
-    assert [action.objectName() for action in menu.actions()] == ["try_nuclei", "try_people"]
+    assert [action.objectName() for action in menu.actions()] == ["try_nuclei", "try_people", "try_film"]
     menu.actions()[1].trigger()
     assert not window.dock.sample.isEnabled()
     qtbot.waitUntil(lambda: window.session.project is not None, timeout=20000)
@@ -160,6 +153,17 @@ def test_trying_the_sample_opens_a_copy_with_marks(qtbot, window, tmp_path):
     menu.actions()[1].trigger()  # again: it is open already
     qtbot.waitUntil(window.dock.sample.isEnabled)
     assert window.session.project is first
+
+
+def test_the_sample_film_says_what_to_do_with_a_film(qtbot, window):
+    window.dock.try_sample("film")
+    qtbot.waitUntil(lambda: window.session.project is not None, timeout=20000)
+    assert window.session.project.films and window.session.marks()
+    (report,) = window.reports
+    assert "Propagate" in report[1] and "Start" not in report[1]
+    assert window.dock.open_now.text() == "Open now: film, 1 film, 60 frames"
+    row = window.dock.recent.list.model().index(0, 0)
+    assert row.data(SUBTITLE_ROLE).startswith("1 film, 60 frames, ")
 
 
 def test_a_sample_that_cannot_be_made_is_reported(qtbot, window, tmp_path):

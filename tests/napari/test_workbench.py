@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from weakref import proxy
 
 import numpy as np
 import psutil
@@ -18,7 +17,6 @@ import spml_napari
 from spml_core.annotations import Patch, Point, Scribble
 from spml_core.project import Project
 from spml_napari import workbench
-from spml_napari.app import Arrangement
 from spml_napari.tools.native import unwrapped
 from spml_napari.view_state import OverlayMode, ShownSeeds, Tool
 from spml_napari.workbench import DOCKS, Workbench
@@ -27,19 +25,7 @@ MANIFEST = Path(spml_napari.__file__).parent / "napari.yaml"
 LONG = 30_000
 
 
-@pytest.fixture(autouse=True)
-def light_answers(monkeypatch):
-    """Answering processes that need no model."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr(workbench, "_ANSWERS", "answers:answer_lightly")
-    monkeypatch.setattr(workbench, "_SUGGESTIONS", "answers:suggest_lightly")
-
-
-@pytest.fixture
-def project_path(small_project):
-    """The project, closed."""
-    small_project.close()
-    return small_project.path
+pytestmark = pytest.mark.usefixtures("light_answers")
 
 
 @pytest.fixture
@@ -230,15 +216,6 @@ def test_a_place_in_another_picture_is_gone_to(opened, qtbot):
 
 
 # The app ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def arrangement(make_napari_viewer):
-    """The docks as the app arranges them; it has the viewer itself, not a plugin's proxy."""
-    arrangement = Arrangement(make_napari_viewer(show=True))
-    arrangement.settle()
-    yield proxy(arrangement)  # pytest keeps what it was given for too long
-    arrangement.bench.close()
 
 
 def test_without_a_project_only_the_welcome_dock_is_there(arrangement, project_path, qtbot):

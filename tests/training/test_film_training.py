@@ -40,8 +40,18 @@ TINY = TrainConfig(
     max_seconds=600,
     video="both",
 )
+FINE = TINY.changed(fine_tune=True, crop=64, batch=2, steps=3, samples=64)
 WECLICK = {"teacher", "memory_flow"}
 ETC = {"teacher", "temporal", "pair", "multi"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Threads that wait for each other cost more than they bring on pictures this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def scene(number, side=96):
@@ -163,6 +173,8 @@ def test_stop_at_once_while_flow_is_computed_leaves_nothing(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
+import torch
+torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
 from test_film_training import TINY, film
 from spml_core.training import StepDone, train
@@ -210,16 +222,66 @@ def test_without_a_film_it_says_so(run, blob_set):
         run(blob_set[0], TINY)
 
 
-def test_fine_tuning_learns_from_all_frames(run):
-    config = TINY.changed(fine_tune=True, crop=64, batch=2, steps=2)
-    events, _ = run(film()[0], config)
-    assert len(losses(events)) == 2
+@pytest.mark.parametrize(("video", "terms"), [("weclick", WECLICK), ("etc", ETC), ("both", WECLICK | ETC)])
+def test_fine_tuning_learns_from_crops_of_all_frames(run, video, terms):
+    training_set, scenes = film()
+    events, model = run(training_set, FINE.changed(video=video))
+    usual = {"cross_entropy", "image_similarity", "annotation", "cooccurrence", "total"}
+    for found in losses(events):
+        assert set(found) == usual | terms | {"weak"}
+        assert all(np.isfinite(value) and value >= -1e-4 for value in found.values())
+    assert len(losses(events)) == 3
+    assert [e.done for e in events if isinstance(e, StageProgress) and e.stage == "teacher"] == [1, 2, 3, 4]
+    labels, _ = label_picture(model, ArrayPixels(scenes[3][0]))
+    assert (labels == scenes[3][1]).mean() > 0.6
+
+
+def test_fine_tuning_on_films_goes_on_where_it_was_stopped(run, tmp_path):
+    training_set, _ = film()
+    unbroken = losses(run(training_set, FINE)[0])
+    seen = []
+    events = train(training_set, FINE, tmp_path, should_stop=lambda: len(seen) >= 1)
+    seen.extend(event for event in events if isinstance(event, StepDone))
+    resumed, _ = run(training_set, FINE, tmp_path, resume=True)
+    for found, expected in zip(losses(seen) + losses(resumed), unbroken, strict=True):
+        assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_fine_tuning_on_films_stops_while_the_teacher_reads(tmp_path):
+    training_set, scenes = film()
+    heard = []
+    stop = lambda: any(isinstance(e, StageProgress) and e.stage == "teacher" for e in heard)  # noqa: E731
+    heard.extend(train(training_set, FINE, tmp_path, should_stop=stop))
+    assert heard[-1].stopped
+    assert label_picture(TrainedModel.load(tmp_path), ArrayPixels(scenes[0][0]))[0].max() <= 2
+
+
+@pytest.mark.parametrize("config", [TINY.changed(steps=8), FINE.changed(steps=6)], ids=["quick", "fine"])
+def test_the_cut_is_lowered_where_it_counts(run, config):
+    training_set, _ = film()
+    barely, much = (
+        [found["cut"] for found in losses(run(training_set, config.changed(cut=weight))[0])]
+        for weight in (1e-6, 100.0)
+    )
+    # The same frames by lot: the first step finds the same energy, the later ones see what was learned.
+    assert much[0] == pytest.approx(barely[0], rel=1e-5)
+    assert sum(much[2:]) < 0.999 * sum(barely[2:])
+
+
+def test_the_cut_goes_on_after_a_stop(run, tmp_path):
+    training_set, _ = film()
+    config = TINY.changed(cut=1.0, steps=3)
+    unbroken = losses(run(training_set, config)[0])
+    seen = []
+    events = train(training_set, config, tmp_path, should_stop=lambda: len(seen) >= 1)
+    seen.extend(event for event in events if isinstance(event, StepDone))
+    assert losses(seen) + losses(run(training_set, config, tmp_path, resume=True)[0]) == unbroken
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("video", "slow"), ("memory_form", "x"), ("temporal_mode", "y"), ("flow", "z"), ("video_frames", 0),
-     ("steadiness", -1.0), ("video_windows", 1)],
+     ("steadiness", -1.0), ("cut", -1.0), ("video_windows", 1)],
 )  # fmt: skip
 def test_settings_are_checked(setting, value):
     with pytest.raises(ConfigError, match=setting):

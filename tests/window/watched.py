@@ -119,6 +119,8 @@ def watch(arrangement: Arrangement) -> None:
     training.state_changed.connect(lambda _: say("process", training._child.pid if training._child else ""))
     training.stepped.connect(lambda event: say("step", event.step))
     answers.ready.connect(lambda: say("answers", answers.line._answers.pid))
+    bench.propagation.state_changed.connect(lambda state: say("propagation", state))
+    bench.propagation.progressed.connect(lambda told: say("propagated", f"{told.index}\t{told.is_final}"))
     say_where(bench.docks["training"])
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from spml_core.engine.background.answer_queue import AnswerQueue
 from spml_core.engine.background.messages import Ready
-from spml_core.engine.background.serving import serve
-
-_NICENESS = 5
+from spml_core.engine.background.serving import give_way, serve
 
 
 def serve_answers(connection: Connection, project_path: str) -> None:
@@ -29,9 +25,7 @@ def serve_answers(connection: Connection, project_path: str) -> None:
     project_path : str
         The project's folder.
     """
-    if hasattr(os, "nice"):
-        with contextlib.suppress(OSError):
-            os.nice(max(0, _NICENESS - os.nice(0)))
+    give_way()
 
     def prepare() -> Callable[[], object]:
         from spml_core.engine.background.answers import Answers, present_devices, share_the_machine

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from spml_core.engine.background.answer_queue import failure
 from spml_core.engine.background.film_score_messages import FilmScored, ScoreOrder, ScoreProgress
+from spml_core.engine.background.serving import leave_interrupts_to_parent
 from spml_core.project import Project
 
 
@@ -23,8 +23,7 @@ def serve_film_scores(connection: Connection) -> None:
     connection : Connection
         This process's end of a duplex pipe.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_interrupts_to_parent()
     with contextlib.suppress(OSError, EOFError):  # the window may have gone
         order = connection.recv()
         try:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from spml_core.engine.background.messages import Failed
 from spml_core.engine.background.propagate_messages import PropagateOrder
+from spml_core.engine.background.serving import give_way, leave_interrupts_to_parent
 from spml_core.engine.background.training_inbox import Inbox
-from spml_core.engine.bug_log import log_bug
-from spml_core.errors import SpmlError
+from spml_core.engine.background.work_failure import propagation_failure
 from spml_core.project import Project
-
-_NICENESS = 5
-_LONGEST = 200
 
 
 def serve_propagation(connection: Connection) -> None:
@@ -34,11 +28,8 @@ def serve_propagation(connection: Connection) -> None:
     connection : Connection
         This process's end of a duplex pipe.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        with contextlib.suppress(OSError):
-            os.nice(max(0, _NICENESS - os.nice(0)))
+    leave_interrupts_to_parent()
+    give_way()
     inbox = PropagationInbox(connection)
     with contextlib.suppress(OSError):  # the window may have gone
         try:
@@ -68,25 +59,6 @@ class PropagationInbox(Inbox):
     def marks_changed(self) -> bool:
         """Whether marks or classes have changed since this was asked last."""
         return self.take_changed() is not None
-
-
-def propagation_failure(error: Exception) -> Failed:
-    """What to tell the window; the traceback of a bug goes to a log file."""
-    if isinstance(error, SpmlError):
-        return Failed(error.problem, error.remedy)
-    # By its words: torch has no class of its own for it on the CPU.
-    words = str(error).lower()
-    if isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words:
-        return Failed(
-            "The memory is full; what was propagated so far is kept.",
-            "Close other programs and propagate again.",
-        )
-    summary = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
-    path, trouble = log_bug(error, "propagation process")
-    where = f"Report it with the traceback in {path}."
-    if trouble is not None:
-        where = f"Report it. Its traceback couldn't be written to {path}: {trouble}."
-    return Failed(f"Propagation broke, which is a bug in spml, sorry: {summary}", where)
 
 
 def _propagate(order: PropagateOrder, inbox: PropagationInbox, connection: Connection) -> None:

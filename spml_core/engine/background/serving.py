@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from spml_core.engine.background.answer_queue import failure
+
+_NICENESS = 5
+
+
+def leave_interrupts_to_parent() -> None:
+    """Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def give_way() -> None:
+    """Let the window, and all else that a user waits for, go first."""
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(max(0, _NICENESS - os.nice(0)))
 
 
 def serve(connection: Connection, prepare: Callable[[], Callable[[], object]]) -> None:
@@ -20,8 +35,7 @@ def serve(connection: Connection, prepare: Callable[[], Callable[[], object]]) -
     prepare : callable
         Loads what it takes; what it gives is called then.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_interrupts_to_parent()
     with contextlib.suppress(OSError):  # the window may have gone while torch was loaded
         try:
             run = prepare()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 from multiprocessing.connection import Connection
 
 from spml_core.engine.background.messages import Failed, Trained
-from spml_core.engine.background.training_failure import training_failure
+from spml_core.engine.background.serving import give_way, leave_interrupts_to_parent
 from spml_core.engine.background.training_inbox import Inbox
-
-_NICENESS = 5
+from spml_core.engine.background.work_failure import training_failure
 
 
 def serve_training(connection: Connection) -> None:
@@ -29,11 +26,8 @@ def serve_training(connection: Connection) -> None:
     connection : Connection
         This process's end of a duplex pipe.
     """
-    # Ctrl-C in a terminal reaches parent and child alike: the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        with contextlib.suppress(OSError):
-            os.nice(max(0, _NICENESS - os.nice(0)))
+    leave_interrupts_to_parent()
+    give_way()
     inbox = Inbox(connection)
     end: Trained | Failed | None
     try:

@@ -114,8 +114,26 @@ class LabelledPicture:
     read_rgb: Callable[[], NDArray[np.uint8]]
 
 
-class Exporter(ABC):
-    """Writes labelled pictures in one format. Use in a ``with`` statement.
+class Writer:
+    """What writes file after file. Use in a ``with`` statement."""
+
+    def finish(self) -> None:
+        """Write what speaks of all that was added; most formats need no end."""
+
+    def close(self) -> None:
+        """Let go of what is held, and remove what isn't whole. More than once does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Exporter(Writer, ABC):
+    """Writes labelled pictures in one format.
 
     A file is there whole or not at all. What speaks of all pictures is written by :meth:`finish`: without it, as
     after a cancellation, it isn't there.
@@ -142,20 +160,6 @@ class Exporter(ABC):
     @abstractmethod
     def add(self, item: LabelledPicture) -> Path:
         """Write a picture's labels; the file, or the one that will hold them."""
-
-    def finish(self) -> None:  # noqa: B027 (most formats need no end)
-        """Write what speaks of all pictures."""
-
-    def close(self) -> None:  # noqa: B027
-        """Let go of what is held. More than once does no harm."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def make_folder(path: Path) -> Path:

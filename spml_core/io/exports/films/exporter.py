@@ -9,15 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, ClassVar, Self
+from typing import IO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.io.atomic import fsync_folder, storage_errors
-from spml_core.io.exports.exporter import ExportOptions, make_folder
+from spml_core.io.exports.exporter import ExportOptions, Writer, make_folder
 
 NO_LABEL = IGNORE
 """What stands in the files where there is no class: the same as in exports of pictures."""
@@ -78,8 +77,8 @@ class LabelledFrame:
     read_rgb: Callable[[], NDArray[np.uint8]]
 
 
-class FilmExporter(ABC):
-    """Writes the frames of a film in one format. Use in a ``with`` statement.
+class FilmExporter(Writer, ABC):
+    """Writes the frames of a film in one format.
 
     A file is there whole or not at all. What speaks of all frames is put in place by :meth:`finish`: without it, as
     after an error or a cancellation, it isn't there.
@@ -116,20 +115,6 @@ class FilmExporter(ABC):
     @abstractmethod
     def add(self, frame: LabelledFrame) -> Path:
         """Write the next frame; its file, or the one that will hold it. Frames come in order."""
-
-    def finish(self) -> None:  # noqa: B027 (some formats need no end)
-        """Write what speaks of all frames."""
-
-    def close(self) -> None:  # noqa: B027
-        """Let go of what is held, and remove what isn't whole. More than once does no harm."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class PendingFile:
