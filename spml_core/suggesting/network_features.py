@@ -62,8 +62,6 @@ def network_features(backbone: Backbone, rgb: NDArray[np.uint8], *, scale: float
 
 def level_weights(backbone: Backbone) -> Floats:
     """Weight of each channel of :func:`network_features`, (C,): every level weighs the same."""
-    if isinstance(backbone, EfficientNetLite0):
-        channels = backbone.channels[_MIDDLE]
-    else:
-        channels = backbone.channels[1:] or backbone.channels
+    channels = tuple(backbone.channels)
+    channels = channels[_MIDDLE] if isinstance(backbone, EfficientNetLite0) else channels[1:] or channels
     return np.concatenate([np.full(count, count**-0.5) for count in channels]).astype(np.float32)
