@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from spml_core.cli.failures import guarded
+from spml_core.cli.interrupt import stop_on_interrupt
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
@@ -110,8 +111,11 @@ def export(
             steps = export_project(
                 opened, out, format, labels_of=labels_of, only_reviewed=reviewed, options=options
             )
-        with closing(steps):  # after Ctrl-C it removes what isn't whole
+        # Between steps, not within: an encoder that is calling back would swallow the interrupt. What isn't whole goes.
+        with closing(steps), stop_on_interrupt(lambda: None) as interrupted:
             for step in steps:
+                if interrupted():
+                    raise KeyboardInterrupt
                 total = step.total
                 written += step.path is not None
                 bar.update("Exporting", step.done, total)

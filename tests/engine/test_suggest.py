@@ -129,7 +129,8 @@ def test_regions_are_nested_cuts_of_full_size(suggester, project):
         assert len(np.unique(coarse[fine == region])) == 1
 
 
-def test_pictures_are_ranked_one_by_one_and_it_can_be_stopped(suggester, project):
+def test_pictures_are_ranked_one_by_one_and_it_can_be_stopped(project):
+    suggester = Suggester(project)  # to the shared one marks were added
     seen = list(suggester.rank_pictures())
     assert [step.done for step in seen] == [1, 2, 3]
     assert {step.name for step in seen} == {"p0", "p1", "p2"}
