@@ -176,6 +176,7 @@ def test_mark_propagate_step_correct_and_propagate_again(desktop, film_path):
     assert_same_labels([labels_after[index] for index in others], [labels_before[index] for index in others])
 
 
+@pytest.mark.slow  # a shorter one of the same is in tests/napari/test_propagation_control.py
 def test_killed_in_the_middle_it_goes_on_and_comes_to_the_same(desktop, film_path, tmp_path):
     with Project.open(film_path) as project:
         film = project.films[0]
