@@ -134,6 +134,13 @@ def _opencv() -> tuple[bool, str]:
     return lab.shape == (4, 4, 3), str(cv2.__version__)
 
 
+def _av() -> tuple[bool, str]:
+    import av
+
+    decodes = all(name in av.codecs_available for name in ("h264", "mpeg4", "mjpeg"))
+    return decodes, av.__version__ if decodes else f"{av.__version__} without H.264, MPEG-4 or MJPEG"
+
+
 def _pictures() -> tuple[bool, str]:
     import imagecodecs
     import PIL
@@ -166,6 +173,7 @@ _CHECKS: tuple[tuple[str, Callable[[], tuple[bool, str]], str], ...] = (
     ("Backbone weights", _backbone, f"Install the package {_WEIGHTS} anew."),
     ("higra", _higra, _REINSTALL),
     ("OpenCV", _opencv, _REINSTALL),
+    ("PyAV", _av, _REINSTALL),
     ("Picture formats", _pictures, _REINSTALL),
     ("Disk", _disk, "Free some disk space."),
     ("Logs", _logs, "Make that folder writable."),
