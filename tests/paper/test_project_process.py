@@ -65,6 +65,7 @@ def hear(pipe, kind):
     return heard
 
 
+@pytest.mark.slow
 def test_the_window_trains_stops_and_resumes(scribbled, config, spawn):
     run = begin_run(scribbled, config.changed(steps=500))
     order = TrainingOrder(str(scribbled.path), run.id, shown=scribbled.pictures[0].id)

@@ -91,6 +91,7 @@ def training_window(desktop, project_path):
     return window
 
 
+@pytest.mark.slow
 def test_closing_while_training_leaves_nothing_behind_and_the_next_start_offers_to_resume(
     desktop, project_path, training_window
 ):
@@ -116,6 +117,7 @@ def test_closing_while_training_leaves_nothing_behind_and_the_next_start_offers_
     assert (window.runs()[0].folder / "model.json").exists()
 
 
+@pytest.mark.slow
 def test_pictures_are_turned_and_marked_while_it_trains(desktop, training_window):
     window = training_window
     desktop.key("n")
@@ -140,6 +142,7 @@ def test_pictures_are_turned_and_marked_while_it_trains(desktop, training_window
     window.wait_for_run("stopped")
 
 
+@pytest.mark.slow
 def test_a_killed_training_process_takes_nothing_with_it(desktop, project_path, training_window):
     window = training_window
     os.kill(int(window.wait_for_word("process")), signal.SIGKILL)
