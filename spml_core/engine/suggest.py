@@ -183,8 +183,10 @@ class Suggester:
             return None
         evidence = gather_evidence(features, self.marks(record) if marks is None else marks, count)
         others = self._other_marks(record, wait, keep_going)
-        prior = self._propagated(record, features, evidence)
-        if prior is None:
+        shown = self._propagated(record)
+        if shown is not None:
+            prior: Floats | None = self._corrected(shown, features, evidence)
+        else:
             prior = self._prior(record, features, wait) if keep_going() else None
         if not keep_going():
             return None
@@ -218,7 +220,8 @@ class Suggester:
         for other in self._others(record):
             self._samples_of(other)
             yield
-        self._prior(record, features, wait=True)
+        if self._propagated(record) is None:  # else the model isn't asked
+            self._prior(record, features, wait=True)
         yield
 
     def rank_pictures(self, keep_going: KeepGoing = lambda: True) -> Iterator[RankedPicture]:
@@ -345,22 +348,21 @@ class Suggester:
             self._priors.put(key, found, found.nbytes)
         return found
 
-    def _propagated(
-        self, record: PictureRecord, features: PictureFeatures, evidence: Evidence
-    ) -> Floats | None:
-        """Probabilities (R, K) of what was propagated to a frame of a film, which its marks correct; or None."""
+    def _propagated(self, record: PictureRecord) -> NDArray[np.uint8] | None:
+        """What was propagated to a frame of a film before it was marked, (H, W) uint8; or None."""
         film = self.project.film_of(record)
         if film is None or record.frame is None:
             return None
-        labels = shown_before_marks(self.project, film, record.frame)
-        if labels is None:
-            return None
+        return shown_before_marks(self.project, film, record.frame)
+
+    def _corrected(self, shown: NDArray[np.uint8], features: PictureFeatures, evidence: Evidence) -> Floats:
+        """Probabilities (R, K) by labels that the marks correct."""
         count = len(self.project.classes)
-        classes = np.union1d(labels, np.concatenate([evidence.sure.classes, evidence.likely.classes]))
+        classes = np.union1d(shown, np.concatenate([evidence.sure.classes, evidence.likely.classes]))
         classes = classes[classes < count].astype(np.int64)
         prior = np.zeros((features.count, count), np.float32)
         if len(classes):
-            prior[:, classes] = corrected_prior(labels, features, classes)
+            prior[:, classes] = corrected_prior(shown, features, classes)
         return prior
 
     def _summary(self, record: PictureRecord, keep_going: KeepGoing) -> PictureSummary | None:

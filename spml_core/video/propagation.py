@@ -122,9 +122,9 @@ class Propagator:
             If the store is full.
         """
         ground = self._ground(film, span, marks, bases or {})
-        for index in sorted({at for at in (span.before, span.after) if at is not None}):
+        for index, marked in ground.marked.items():
             if span.first <= index <= span.last:
-                yield self._marked_result(ground, ground.marked[index])
+                yield self._marked_result(ground, marked)
         starts = [(step, at) for step, at in ((+1, span.before), (-1, span.after)) if at is not None]
         for number, (step, start) in enumerate(starts):
             yield from self._pass(film, span, ground, store, step, start, is_last=number == len(starts) - 1)
