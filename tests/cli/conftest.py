@@ -20,6 +20,15 @@ class Result:
     def events(self):
         return [json.loads(line) for line in self.out.splitlines()]
 
+    def complaint(self):
+        """The one line of a command that was refused, or a failure."""
+        assert self.code == 2, (self.code, self.err)
+        assert self.out == ""
+        assert self.err.startswith("spml: ")
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1, self.err
+        return self.err
+
 
 @pytest.fixture
 def spml(capsys):

@@ -14,16 +14,6 @@ from spml_core.project import Project
 COMMAND = [sys.executable, "-c", "from spml_core.cli.main import run; run()"]
 
 
-def complaint(result):
-    """The one line, or a failure."""
-    assert result.code == 2, (result.code, result.err)
-    assert result.out == ""
-    assert result.err.startswith("spml: ")
-    assert result.err.endswith("\n")
-    assert result.err.count("\n") == 1, result.err
-    return result.err
-
-
 def truncated_png(folder):
     path = folder / "e.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
@@ -58,7 +48,7 @@ def speck(folder):
 def test_new_with_a_bad_picture_makes_no_project(data, spml, spoil):
     words = spoil(data / "images")
     result = spml("new", data / "n.spml", "--images", data / "images", "--class", "x", "--class", "y")
-    line = complaint(result)
+    line = result.complaint()
     for word in words:
         assert word in line
     assert not (data / "n.spml").exists()
@@ -82,7 +72,7 @@ def bad_classes(data, text):
 )
 def test_new_with_bad_options_makes_no_project(data, spml, options, words):
     (data / "empty").mkdir()
-    line = complaint(spml("new", data / "n.spml", *options(data)))
+    line = spml("new", data / "n.spml", *options(data)).complaint()
     for word in words:
         assert word in line
     assert not (data / "n.spml").exists()
@@ -90,7 +80,7 @@ def test_new_with_bad_options_makes_no_project(data, spml, options, words):
 
 def test_new_over_something(project, data, spml, state):
     before = state(project)
-    line = complaint(spml("new", project, "--images", data / "images", "--class", "x"))
+    line = spml("new", project, "--images", data / "images", "--class", "x").complaint()
     assert str(project) in line
     assert state(project) == before
 
@@ -239,7 +229,7 @@ def test_import_with_one_bad_file_adds_nothing(project, data, spml, state, case)
     make, words = BAD_MARKS[case]
     # Good files of the other kinds come along and must not get in either.
     good = ["--masks", data / "masks"]
-    line = complaint(spml("import", project, *good, *make(data)))
+    line = spml("import", project, *good, *make(data)).complaint()
     for word in words:
         assert word in line
     assert state(project) == before
@@ -256,7 +246,7 @@ def test_import_without_a_marked_pixel(project, data, spml, state):
     before = state(project)
     for name in "ab":
         scribble(data, f"{name}.png", UNTOUCHED)
-    assert "no marked pixel" in complaint(spml("import", project, "--scribbles", data / "scribbles"))
+    assert "no marked pixel" in spml("import", project, "--scribbles", data / "scribbles").complaint()
     assert state(project) == before
 
 
@@ -268,7 +258,7 @@ def test_a_project_from_a_newer_version(project, data, spml):
     database.commit()
     database.close()
     for words in (["info", project], ["import", project, "--scribbles", data / "scribbles"]):
-        line = complaint(spml(*words))
+        line = spml(*words).complaint()
         assert "version 99" in line
         assert "Update" in line
 
@@ -291,7 +281,7 @@ def test_a_project_locked_by_another_process(project, data, state):
 
 def test_no_project_at_all(data, spml):
     for path in (data / "nowhere", data / "images"):
-        line = complaint(spml("info", path))
+        line = spml("info", path).complaint()
         assert str(path) in line
 
 
@@ -330,17 +320,17 @@ def test_evaluate_names_both_files(data, spml):
     assert spml(*words).code == 0
 
     Image.fromarray(np.zeros((40, 64), np.uint8)).save(predictions / "b.png")
-    line = complaint(spml(*words))
+    line = spml(*words).complaint()
     for word in (str(predictions / "b.png"), str(data / "masks" / "b.png"), "40 x 64", "48 x 64"):
         assert word in line
 
     Image.fromarray(np.full((48, 64), 9, np.uint8)).save(predictions / "b.png")
-    line = complaint(spml(*words))
+    line = spml(*words).complaint()
     for word in (str(predictions / "b.png"), str(data / "masks" / "b.png"), "code 9"):
         assert word in line
 
     (predictions / "b.png").unlink()
-    line = complaint(spml(*words))
+    line = spml(*words).complaint()
     for word in (str(predictions), str(data / "masks" / "b.png"), "b.png"):
         assert word in line
 

@@ -39,15 +39,6 @@ def reviewed(project):
     return project
 
 
-def complaint(result):
-    """The one line, or a failure."""
-    assert result.code == 2, (result.code, result.err)
-    assert result.out == ""
-    assert result.err.startswith("spml: ")
-    assert result.err.count("\n") == 1, result.err
-    return result.err
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_says_what_it_wrote(predicted, data, spml, format):
     result = spml("export", predicted, "--format", format, "--out", data / "out", "--json")
@@ -131,7 +122,7 @@ def test_what_is_missing_is_predicted(marked, data, spml):
 )
 def test_bad_wishes_change_nothing(predicted, data, spml, state, words, said):
     before = state(predicted)
-    line = complaint(spml("export", predicted, "--out", data / "out", *words))
+    line = spml("export", predicted, "--out", data / "out", *words).complaint()
     for word in said:
         assert word in line
     assert not (data / "out").exists()
@@ -141,13 +132,13 @@ def test_bad_wishes_change_nothing(predicted, data, spml, state, words, said):
 def test_bad_folders(predicted, data, spml):
     (data / "file").write_text("in the way")
     for folder, said in (("file", "can't be written"), ("images", "holds pictures"), ("p.spml/x", "lies in")):
-        line = complaint(spml("export", predicted, "--format", "index-png", "--out", data / folder))
+        line = spml("export", predicted, "--format", "index-png", "--out", data / folder).complaint()
         assert said in line
         assert str(data / folder) in line
 
 
 def test_before_training(project, data, spml):
-    line = complaint(spml("export", project, "--format", "coco", "--out", data / "out"))
+    line = spml("export", project, "--format", "coco", "--out", data / "out").complaint()
     assert "None of the 4 pictures" in line
     assert "Train first" in line
     assert not (data / "out").exists()

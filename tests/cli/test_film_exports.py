@@ -51,15 +51,6 @@ def files(tmp_path):
     return tmp_path
 
 
-def complaint(result):
-    """The one line, or a failure."""
-    assert result.code == 2, (result.code, result.err)
-    assert result.out == ""
-    assert result.err.startswith("spml: ")
-    assert result.err.count("\n") == 1, result.err
-    return result.err
-
-
 @pytest.mark.parametrize("format", FILM_FORMATS)
 def test_every_format_says_what_it_wrote(project, tmp_path, spml, format):
     result = spml("export", project, "--film", "clip", "--format", format, "--out", tmp_path / "o", "--json")
@@ -83,7 +74,7 @@ def test_frames_without_labels_are_counted(project, tmp_path, spml):
 
 def test_only_reviewed_frames(project, tmp_path, spml):
     words = ("--film", "clip", "--format", "index-png", "--out", tmp_path / "o", "--reviewed")
-    assert "No frame of the film 'clip' was reviewed" in complaint(spml("export", project, *words))
+    assert "No frame of the film 'clip' was reviewed" in spml("export", project, *words).complaint()
     with Project.open(project) as opened:
         accept(opened, opened.film("clip"), 5, 2)
     result = spml("export", project, *words)
@@ -102,7 +93,7 @@ def test_only_reviewed_frames(project, tmp_path, spml):
 )
 def test_bad_wishes_change_nothing(project, tmp_path, spml, state, words, said):
     before = state(project)
-    line = complaint(spml("export", project, "--out", tmp_path / "o", *words))
+    line = spml("export", project, "--out", tmp_path / "o", *words).complaint()
     for word in said:
         assert word in line
     assert not (tmp_path / "o").exists()
@@ -111,9 +102,8 @@ def test_bad_wishes_change_nothing(project, tmp_path, spml, state, words, said):
 
 def test_the_films_own_folder(project, tmp_path, spml):
     for format in ("overlay-mp4", "index-png", "tiff", "ome-zarr"):
-        line = complaint(
-            spml("export", project, "--film", "clip", "--format", format, "--out", tmp_path / "v")
-        )
+        words = ("--film", "clip", "--format", format)
+        line = spml("export", project, *words, "--out", tmp_path / "v").complaint()
         assert "holds films of the project" in line
     assert [path.name for path in (tmp_path / "v").iterdir()] == ["clip.mp4"]
 
@@ -173,14 +163,16 @@ def test_evaluate_a_film(files, spml):
 def test_what_evaluate_refuses(files, spml):
     words = ["evaluate", "--predictions", files / "predictions", "--classes", files / "classes.json"]
     film = ["--video", files / "shots"]
-    assert "--masks DIR, or --video FILM" in complaint(spml(*words))
-    assert "needs a film" in complaint(spml(*words, "--masks", files / "masks", "--flicker", files / "f.png"))
-    assert "f.gif" in complaint(spml(*words, *film, "--flicker", files / "f.gif"))
-    assert "'fast'" in complaint(spml(*words, *film, "--flow", "fast"))
-    assert "none" in complaint(spml(*words, "--video", files / "none"))
+    assert "--masks DIR, or --video FILM" in spml(*words).complaint()
+    assert (
+        "needs a film" in spml(*words, "--masks", files / "masks", "--flicker", files / "f.png").complaint()
+    )
+    assert "f.gif" in spml(*words, *film, "--flicker", files / "f.gif").complaint()
+    assert "'fast'" in spml(*words, *film, "--flow", "fast").complaint()
+    assert "none" in spml(*words, "--video", files / "none").complaint()
     (files / "predictions" / "shots_000003.png").rename(files / "predictions" / "shots_000099.png")
     (files / "predictions" / "shots_000002.png").unlink()
-    assert "shots_000099.png fits no frame" in complaint(spml(*words, *film))
+    assert "shots_000099.png fits no frame" in spml(*words, *film).complaint()
 
 
 def test_exported_frames_can_be_evaluated(project, tmp_path, spml):
