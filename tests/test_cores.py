@@ -23,3 +23,9 @@ def test_numpy_multiplies_in_one_thread_in_child_processes(monkeypatch):
     look = LOOK.format(do=DO).replace("OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == "1"
+
+
+def test_numpy_is_not_loaded_before_the_command_line_has_said_so():
+    look = "import sys, spml_core.cli.main\nprint('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == "False"

@@ -7,8 +7,6 @@ from typing import Any
 
 import typer
 
-from spml_core.io import json_line
-
 
 class Output:
     """Stdout of a command.
@@ -25,8 +23,15 @@ class Output:
     def event(self, values: Mapping[str, Any]) -> None:
         """Print an event, with its name under ``"event"``, if JSON is wanted."""
         if self.as_json:
-            typer.echo(json_line(values))
+            typer.echo(_line(values))
 
     def summary(self, text: str, **values: Any) -> None:
         """Print the end of a command: the text for people, or the values as a last line of JSON."""
-        typer.echo(json_line({"event": "summary", **values}) if self.as_json else text)
+        typer.echo(_line({"event": "summary", **values}) if self.as_json else text)
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    # It brings numpy along, which has to be loaded after spml_core.cores.share_cores was called.
+    from spml_core.io import json_line
+
+    return json_line(values)
