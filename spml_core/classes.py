@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spml_core.errors import ClassError
+from spml_core.spelling import is_writable, loosely, tidy
 
 IGNORE = 255
 MAX_CLASSES = 254
+
+_DIGITS = 9
+_SHOWN = 60
 
 # Okabe and Ito's colours, told apart with any kind of colour vision, then lighter and darker relatives. The first, the
 # background's, is a grey that shows on dark and on light pictures; their black comes last of the eight.
@@ -74,12 +78,16 @@ class ClassTable:
                 raise ClassError(
                     f"The class name {info.name!r} stands twice.", "Give every class its own name."
                 )
+            if not is_writable(info.name):
+                raise ClassError(
+                    f"The class name {info.name!r} isn't UTF-8.", "Type it anew, or choose another name."
+                )
             seen.add(info.name)
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> ClassTable:
-        """Table of these names, in order, with default colours."""
-        return cls(tuple(ClassInfo(name, default_color(i)) for i, name in enumerate(names)))
+        """Table of these names, in order, tidied, with default colours."""
+        return cls(tuple(ClassInfo(tidy(name), default_color(i)) for i, name in enumerate(names)))
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -103,18 +111,44 @@ class ClassTable:
         """The code of a pixel that nobody marked: the number of classes."""
         return len(self.classes)
 
+    def find(self, name: str) -> int | None:
+        """Code of the class that a name means; None if there is none.
+
+        The very name comes first, then one that differs in Unicode's form or in white space around it, then one that
+        differs in case or in white space inside.
+
+        Raises
+        ------
+        ClassError
+            If several classes are meant equally.
+        """
+        for same in (str, tidy, loosely):
+            found = [code for code, known in enumerate(self.names) if same(known) == same(name)]
+            if len(found) > 1:
+                listed = " or ".join(repr(self.names[code]) for code in found)
+                raise ClassError(f"{name!r} may be the class {listed}.", "Write the class's very name.")
+            if found:
+                return found[0]
+        return None
+
     def index(self, word: str | int) -> int:
         """Code of a class given by its name, or by its index as a number or digits.
 
         Raises
         ------
         ClassError
-            If there is no such class.
+            If there is no such class, or several may be meant. See ``find``.
         """
+        found = self.find(word) if isinstance(word, str) else None
+        if found is not None:  # a class may be called "2"
+            return found
         text = str(word).strip()
-        if isinstance(word, str) and text in self.names:  # a class may be called "2"
-            return self.names.index(text)
-        if text.lstrip("-").isdigit() and 0 <= int(text) < len(self):
+        if text.isascii() and text.isdecimal() and len(text) <= _DIGITS and int(text) < len(self):
             return int(text)
-        listed = ", ".join(f"{i} {name}" for i, name in enumerate(self.names))
-        raise ClassError(f"Unknown class {text!r}.", f"The classes are: {listed}.")
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise ClassError(f"Unknown class {shown!r}.", f"The classes are: {self.listed}.")
+
+    @property
+    def listed(self) -> str:
+        """Numbers and names of all classes, for messages."""
+        return ", ".join(f"{i} {name}" for i, name in enumerate(self.names))

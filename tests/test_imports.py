@@ -15,6 +15,7 @@ ROOT = Path(spml_core.__file__).parent
 
 FLOORS = {
     "errors": 0,
+    "spelling": 0,
     "classes": 0,
     "config": 0,
     "cores": 0,

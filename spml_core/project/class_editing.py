@@ -7,6 +7,7 @@ from spml_core.errors import ClassError
 from spml_core.project import class_table, history, mark_store
 from spml_core.project.class_table import NEW, ClassEdit
 from spml_core.project.opened import Opened
+from spml_core.spelling import tidy
 
 
 class ClassEditing(Opened):
@@ -26,8 +27,8 @@ class ClassEditing(Opened):
         ClassError
             If the name is empty or taken, or the table is full.
         """
-        info = ClassInfo(name, color or self.classes.free_color)
-        self._edit(f"Add class {name}", ClassEdit((*self._classes.ids, NEW), infos={NEW: info}))
+        info = ClassInfo(tidy(name), color or self.classes.free_color)
+        self._edit(f"Add class {info.name}", ClassEdit((*self._classes.ids, NEW), infos={NEW: info}))
         return len(self.classes) - 1
 
     def rename_class(self, index: int, name: str) -> None:
@@ -39,8 +40,9 @@ class ClassEditing(Opened):
             If there is no such class, or the name is empty or taken.
         """
         number, old = self._class(index)
-        edit = ClassEdit(self._classes.ids, infos={number: ClassInfo(name, old.color)})
-        self._edit(f"Rename class {old.name} to {name}", edit)
+        info = ClassInfo(tidy(name), old.color)
+        edit = ClassEdit(self._classes.ids, infos={number: info})
+        self._edit(f"Rename class {old.name} to {info.name}", edit)
 
     def recolor_class(self, index: int, color: tuple[int, int, int]) -> None:
         """Give a class another colour (red, green, blue in 0..255). Can be undone.

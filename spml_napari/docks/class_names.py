@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from spml_core.classes import ClassInfo, ClassTable, default_color
+from spml_core.spelling import tidy
 from spml_napari.docks.parts import swatch
 from spml_napari.qt_types import there
 
@@ -68,7 +69,7 @@ class ClassNames(QWidget):
 
     def names(self) -> list[str]:
         """Return the names as typed, in order."""
-        return [there(self.list.item(row)).text().strip() for row in range(self.list.count())]
+        return [tidy(there(self.list.item(row)).text()) for row in range(self.list.count())]
 
     def table(self) -> ClassTable:
         """Return the class table.
@@ -79,7 +80,7 @@ class ClassNames(QWidget):
             If there is no class, or a name is empty or stands twice.
         """
         items = [there(self.list.item(row)) for row in range(self.list.count())]
-        return ClassTable(tuple(ClassInfo(i.text().strip(), tuple(i.data(_COLOR))) for i in items))
+        return ClassTable(tuple(ClassInfo(tidy(i.text()), tuple(i.data(_COLOR))) for i in items))
 
     def set_color(self, row: int, color: tuple[int, int, int]) -> None:
         """Give a class another colour."""

@@ -212,3 +212,22 @@ def test_what_an_edit_changed_is_kept_and_nothing_else(project):
         (2, 3, 1, None),
     ]
     assert json.loads(rows[3][3])[-1] == 1
+
+
+def test_names_of_new_and_renamed_classes_are_tidied(project):
+    index = project.add_class("\u00a0nucleus \t")
+    project.rename_class(1, " gro\u0308\u00dfe ")
+    assert (project.classes.names[index], project.classes.names[1]) == ("nucleus", "gr\u00f6\u00dfe")
+    with pytest.raises(ClassError, match="stands twice"):
+        project.add_class("nucleus ")
+    assert project.history()[-1].note == "Rename class cell to gr\u00f6\u00dfe"
+
+
+def test_untidy_names_of_an_older_program_stay_and_are_found(project):
+    with project._database.transaction():
+        project._database.execute("UPDATE classes SET name = 'cell ' WHERE name = 'cell'")
+    project.refresh()
+    assert project.classes.names[1] == "cell "
+    assert project.classes.index("Cell") == 1
+    project.add_class("bubble")
+    assert project.classes.names == ("background", "cell ", "wall", "bubble")

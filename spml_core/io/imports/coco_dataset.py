@@ -9,6 +9,7 @@ from typing import Any
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_json_object
 from spml_core.io.imports.json_values import as_index, as_numbers, as_object, list_of, text_of
 from spml_core.io.imports.pictures import Sizes, check_size, named_picture
@@ -84,22 +85,27 @@ class CocoDataset:
             If a category with annotations is no class.
         """
         used = sorted({annotation.category for annotation in self.annotations})
-        by_name = any(self.name(category) in classes.names for category in self.categories)
+        named = {
+            category: find_class(str(self.path), self.name(category), classes) for category in self.categories
+        }
+        by_name = any(code is not None for code in named.values())
         found: dict[int, int] = {}
         for category in used:
-            name = self.name(category)
-            if by_name and name in classes.names:
-                found[category] = classes.names.index(name)
+            name, code = self.name(category), named.get(category)
+            if by_name and code is not None:
+                found[category] = code
             elif not by_name and category < len(classes):
                 found[category] = category
                 case = f"{self.path}, {name!r} is {classes.names[category]!r}"
                 warnings.add("Categories with names that no class has went by their number", case)
             else:
-                listed = ", ".join(f"{i} {known}" for i, known in enumerate(classes.names))
                 raise ClassError(
                     f"{self.path} has annotations of the category {category} {name!r}, which is no class.",
-                    f"The classes are: {listed}.",
+                    f"The classes are: {classes.listed}.",
                 )
+        warn_of_one_class(
+            str(self.path), {self.name(c): code for c, code in found.items()}, classes, warnings
+        )
         return found
 
 

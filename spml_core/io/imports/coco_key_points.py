@@ -9,6 +9,7 @@ from pathlib import Path
 from spml_core.annotations import KeyPoint
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.class_words import find_class
 from spml_core.io.imports.coco_dataset import CocoAnnotation, CocoDataset, read_coco
 from spml_core.io.imports.json_values import as_numbers, list_of, shown
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_inside
@@ -127,19 +128,20 @@ def _classes_of_names(
 ) -> dict[tuple[int, str], int]:
     """Class of each visible key point by category and name."""
     used = dict.fromkeys((annotation.category, name) for annotation, places in found for name, _, _ in places)
+    where = str(dataset.path)
     class_of: dict[tuple[int, str], int] = {}
     unknown: dict[str, None] = {}
     for category, name in used:
-        if name in classes.names:
-            class_of[category, name] = classes.names.index(name)
-        elif not set(names[category]) & set(classes.names) and dataset.name(category) in classes.names:
-            class_of[category, name] = classes.names.index(dataset.name(category))
-        else:
+        code = find_class(where, name, classes)
+        if code is None and all(find_class(where, other, classes) is None for other in names[category]):
+            code = find_class(where, dataset.name(category), classes)
+        if code is None:
             unknown[name] = None
+        else:
+            class_of[category, name] = code
     if unknown:
-        listed = ", ".join(f"{i} {known}" for i, known in enumerate(classes.names))
         raise ClassError(
             f"{dataset.path} has key points that no class is named after: {', '.join(unknown)}.",
-            f"The classes are: {listed}. Add classes with these names.",
+            f"The classes are: {classes.listed}. Add classes with these names.",
         )
     return class_of

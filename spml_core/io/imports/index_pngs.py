@@ -76,10 +76,9 @@ def checked_codes(path: Path, pictures: Sizes, classes: ClassTable) -> npt.NDArr
     used = np.flatnonzero(np.bincount(codes.ravel(), minlength=256))
     unknown = [int(code) for code in used if code >= len(classes) and code != IGNORE]
     if unknown:
-        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes.names))
         raise ClassError(
             f"{path} holds the class index {unknown[0]}.",
-            f"The classes are: {listed}; 255 is for the rest.",
+            f"The classes are: {classes.listed}; 255 is for the rest.",
         )
     return codes
 

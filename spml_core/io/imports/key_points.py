@@ -10,6 +10,7 @@ from pathlib import Path
 from spml_core.annotations import KeyPoint
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
+from spml_core.io.imports.class_words import named_class
 from spml_core.io.imports.coco_key_points import read_coco_key_points
 from spml_core.io.imports.densepose import read_densepose_parts
 from spml_core.io.imports.pictures import (
@@ -17,7 +18,6 @@ from spml_core.io.imports.pictures import (
     Reader,
     Sizes,
     check_inside,
-    named_class,
     named_picture,
 )
 from spml_core.io.imports.warnings import ImportWarnings

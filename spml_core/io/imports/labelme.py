@@ -8,6 +8,7 @@ from pathlib import Path
 from spml_core.annotations import Mark, Tag
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
+from spml_core.io.imports.class_words import find_class
 from spml_core.io.imports.files import find_files, read_json_object
 from spml_core.io.imports.json_values import as_object, list_of
 from spml_core.io.imports.labelme_shapes import read_shape
@@ -90,9 +91,9 @@ def read_labelme(
             found += read_shape(f"{file}, shape {number}", shape, stem, pictures, classes, warnings)
         flags = as_object(f"{file}, flags", content.get("flags") or {})
         found += [
-            Tag(classes.names.index(name), complete)
+            Tag(code, complete)
             for name, is_set in flags.items()
-            if is_set is True and name in classes.names
+            if is_set is True and (code := find_class(f"{file}, flags", name, classes)) is not None
         ]
         if found:
             marks[stem] = found

@@ -15,8 +15,9 @@ from spml_core.annotations import Mark, Patch, Point, Scribble
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.box_check import checked_box
+from spml_core.io.imports.class_words import find_class, named_class
 from spml_core.io.imports.json_values import as_numbers, as_object, list_of, shown, text_of
-from spml_core.io.imports.pictures import Sizes, check_inside, named_class
+from spml_core.io.imports.pictures import Sizes, check_inside
 from spml_core.io.imports.polygons import disc_patch, mask_patch, polygon_patch
 from spml_core.io.imports.scribbles import LINE_WIDTH, line_inside
 from spml_core.io.imports.warnings import ImportWarnings
@@ -103,13 +104,13 @@ def read_shape(
 
 
 def _code(where: str, label: str, kind: str, classes: ClassTable) -> int:
-    if label not in classes.names and label == "_background_":
-        return 0
-    if label not in classes.names and label == "__ignore__":
+    if label not in ("_background_", "__ignore__") or find_class(where, label, classes) is not None:
+        return named_class(where, label, classes)
+    if label == "__ignore__":
         if kind not in _PATCHES:
             raise ClassError(f"{where}, a {kind}, can't mark void.", "Draw a polygon around it.")
         return IGNORE
-    return named_class(where, label, classes)
+    return 0
 
 
 def _mask(where: str, packed: object, corners: Places, code: int, size: tuple[int, int]) -> Patch | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from spml_core.annotations import Mark
 from spml_core.classes import ClassTable
-from spml_core.errors import ClassError, MarkError
+from spml_core.errors import MarkError
 from spml_core.images import PictureNames
 from spml_core.io.imports.files import find_files, kinds_of_files
 from spml_core.io.imports.warnings import ImportWarnings
@@ -113,20 +113,6 @@ def _names(pictures: Sizes) -> PictureNames:
 
 def _of_frames(pictures: Sizes) -> str:
     return ", or FILM/NUMBER or FILM/STEM of a frame" if _names(pictures).films else ""
-
-
-def named_class(where: str, word: str, classes: ClassTable) -> int:
-    """Code of a class given by its name or index.
-
-    Raises
-    ------
-    ClassError
-        If there is no such class; it begins with ``where``.
-    """
-    try:
-        return classes.index(word)
-    except ClassError as error:
-        raise ClassError(f"{where}: {error.problem}", error.remedy) from error
 
 
 def is_inside(y: float, x: float, size: tuple[int, int]) -> bool:

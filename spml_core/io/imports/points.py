@@ -9,6 +9,7 @@ from typing import Any
 from spml_core.annotations import Point
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.class_words import named_class
 from spml_core.io.imports.files import read_json_object
 from spml_core.io.imports.json_values import as_index, number_of
 from spml_core.io.imports.pictures import (
@@ -17,7 +18,6 @@ from spml_core.io.imports.pictures import (
     check_inside,
     find_picture,
     is_inside,
-    named_class,
     named_picture,
 )
 from spml_core.io.imports.warnings import ImportWarnings

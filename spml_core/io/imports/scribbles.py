@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 from spml_core.annotations import Mark, Scribble
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
+from spml_core.io.imports.class_words import named_class
 from spml_core.io.imports.files import read_xml
 from spml_core.io.imports.index_pngs import checked_codes, scribble_patch
 from spml_core.io.imports.pictures import (
@@ -18,7 +19,6 @@ from spml_core.io.imports.pictures import (
     check_size,
     find_picture_files,
     is_inside,
-    named_class,
     picture_of_file,
 )
 from spml_core.io.imports.warnings import ImportWarnings

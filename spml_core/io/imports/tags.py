@@ -7,7 +7,8 @@ from pathlib import Path
 
 from spml_core.annotations import Tag
 from spml_core.classes import ClassTable
-from spml_core.io.imports.pictures import MarksByPicture, Reader, Sizes, named_class, named_picture
+from spml_core.io.imports.class_words import named_class
+from spml_core.io.imports.pictures import MarksByPicture, Reader, Sizes, named_picture
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.tables import read_table
 

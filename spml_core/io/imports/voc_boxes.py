@@ -8,12 +8,12 @@ from pathlib import Path
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
 from spml_core.io.imports.box_check import checked_box
+from spml_core.io.imports.class_words import named_class
 from spml_core.io.imports.files import read_xml
 from spml_core.io.imports.pictures import (
     MarksByPicture,
     Sizes,
     check_size,
-    named_class,
     picture_of_file,
 )
 from spml_core.io.imports.warnings import ImportWarnings

@@ -9,6 +9,7 @@ from pathlib import Path
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.box_check import checked_box
+from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_bytes
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_named_after_picture, picture_of_file
 from spml_core.io.imports.warnings import ImportWarnings
@@ -93,16 +94,18 @@ def _class_of_numbers(source: Path, classes: ClassTable, warnings: ImportWarning
     found = find_names(source)
     if found is not None:
         path, names = found
-        known = {i: classes.names.index(name) for i, name in names.items() if name in classes.names}
+        codes = {i: find_class(str(path), name, classes) for i, name in names.items()}
+        known = {i: code for i, code in codes.items() if code is not None}
         if known:
+            warn_of_one_class(str(path), {names[i]: code for i, code in known.items()}, classes, warnings)
             return known
         reason = f"no name in {path} is a class"
     else:
         reason = f"there is no data.yaml, classes.txt or obj.names at {source}"
     # As our own export numbers them: trainers of detectors know no background.
-    codes = [code for code, name in enumerate(classes.names) if name.strip().lower() != "background"]
+    objects = [code for code, name in enumerate(classes.names) if name.strip().lower() != "background"]
     warnings.add(
         "Class numbers were counted through the project's classes, the background left out",
-        f"{reason}; 0 is {classes.names[codes[0]]!r}" if codes else reason,
+        f"{reason}; 0 is {classes.names[objects[0]]!r}" if objects else reason,
     )
-    return dict(enumerate(codes))
+    return dict(enumerate(objects))
