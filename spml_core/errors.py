@@ -5,6 +5,8 @@ The command line prints the message as one line and exits with code 2; the windo
 
 from __future__ import annotations
 
+from spml_core.spelling import printable
+
 
 class SpmlError(Exception):
     """Something a user can mend.
@@ -18,8 +20,8 @@ class SpmlError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        self.problem = " ".join(problem.split())
-        self.remedy = " ".join(remedy.split())
+        self.problem = printable(" ".join(problem.split()))
+        self.remedy = printable(" ".join(remedy.split()))
         super().__init__(f"{self.problem} {self.remedy}".strip())
 
 

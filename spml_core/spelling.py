@@ -33,6 +33,11 @@ def loosely(name: str) -> str:
     return composed(" ".join(tidy(name).casefold().split()))
 
 
+def printable(text: str) -> str:
+    """The text as any screen, log and file takes it: bytes of a name that isn't UTF-8 are spelled out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def is_writable(name: str) -> bool:
     """Whether a name can be written as UTF-8: that of a file in another encoding can't."""
     try:

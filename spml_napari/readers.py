@@ -96,5 +96,5 @@ def _open_sample(address: str) -> list[tuple[None]]:
 
 
 def _show(session: Session, folder: Path) -> None:
-    if session.project is None or session.project.path != folder.resolve():
+    if session.project is None or session.project.path.resolve() != folder.resolve():
         session.open(folder)

@@ -94,7 +94,7 @@ class RecentProjects:
     def _write(self, entries: Iterable[RecentProject]) -> None:
         rows = [_to_json(entry) for entry in entries][:_KEPT]
         with contextlib.suppress(StorageError):
-            write_atomic(self._file, (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode())
+            write_atomic(self._file, (json.dumps(rows, indent=1) + "\n").encode())
 
 
 def _to_json(entry: RecentProject) -> dict[str, Any]:

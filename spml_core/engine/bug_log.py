@@ -29,7 +29,7 @@ def log_bug(error: BaseException, doing: str) -> tuple[Path, str | None]:
     path = state_folder.state_folder() / f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     text = "".join(traceback.format_exception(error))
     try:
-        path.write_text(f"spml {__version__}\n{doing}\n\n{text}", encoding="utf-8")
+        path.write_text(f"spml {__version__}\n{doing}\n\n{text}", encoding="utf-8", errors="backslashreplace")
     except OSError as error_of_disk:
         return path, error_of_disk.strerror
     return path, None

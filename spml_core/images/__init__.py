@@ -5,6 +5,7 @@ from spml_core.images.listing import (
     check_stems,
     content_hash,
     list_pictures,
+    place_of,
     walk_files,
     walk_pictures,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "check_stems",
     "content_hash",
     "list_pictures",
+    "place_of",
     "walk_files",
     "walk_pictures",
 ]

@@ -99,6 +99,17 @@ def list_pictures(folder: Path | str) -> list[Path]:
     return pictures
 
 
+def place_of(path: Path | str) -> Path:
+    """Absolute path of a file or folder under its own name: links above it are followed, it itself isn't.
+
+    A link is called as its user called it; its target may have any name.
+    """
+    path = Path(path)
+    if path.name in ("", ".."):
+        return path.resolve()
+    return path.parent.resolve() / path.name
+
+
 def check_stems(pictures: Iterable[Path]) -> None:
     """Complain of two pictures with one stem.
 

@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from spml_core.errors import PictureError
 from spml_core.films import VIDEO_SUFFIXES, is_film
-from spml_core.images import check_stems, walk_files, walk_pictures
+from spml_core.images import check_stems, place_of, walk_files, walk_pictures
+from spml_core.spelling import is_writable
 
 Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A folder of pictures and films, a film, or the paths of some pictures and films."""
@@ -43,7 +44,7 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
     Raises
     ------
     PictureError
-        If there is none at all, or two pictures share a stem.
+        If there is none at all, two pictures share a stem, or a file's name isn't UTF-8.
     """
     given = list(films)
     if isinstance(images, str | os.PathLike):
@@ -67,10 +68,14 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
             raise PictureError("No picture was chosen.", "Give at least one.")
     taken = {Path(path).resolve() for path in (*moving, *given)}
     # The pictures of a folder that is a film are its frames.
-    still = [path for path in found if taken.isdisjoint((path.resolve(), path.resolve().parent))]
+    still = [path for path in found if taken.isdisjoint((path.resolve(), place_of(path).parent))]
     check_stems(still)
-    return Chosen(still, _once([*moving, *given]))
+    chosen = Chosen(still, _once([*moving, *given]))
+    for path in (*chosen.pictures, *chosen.films):
+        if not is_writable(path.name):
+            raise PictureError(f"The name of {path} isn't UTF-8.", "Rename the file.")
+    return chosen
 
 
 def _once(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    return list({Path(path).resolve(): Path(path) for path in paths}.values())
+    return list({place_of(path): Path(path) for path in paths}.values())

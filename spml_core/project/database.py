@@ -160,6 +160,10 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _translated(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise ProjectError(
+                f"{error.object!r} isn't UTF-8; {self.path} can't keep it.", "Write it anew, or rename it."
+            ) from error
 
 
 def _primary_code(error: sqlite3.Error) -> int:

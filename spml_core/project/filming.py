@@ -13,7 +13,7 @@ import numpy.typing as npt
 from spml_core.errors import ProjectError
 from spml_core.films import Film
 from spml_core.films.sequence import sequence_files
-from spml_core.images import FrameNames, Picture, PictureNames
+from spml_core.images import FrameNames, Picture, PictureNames, place_of
 from spml_core.project import films, pictures
 from spml_core.project.database import Database
 from spml_core.project.films import FilmRecord
@@ -102,12 +102,12 @@ class Filming(Opened):
             If there is none.
         """
         word = os.fspath(name)
-        path = Path(word).resolve()
+        places = {place_of(word), Path(word).resolve()}
         for film in self._films:
             if film.name == word:
                 return film
         for film in self._films:
-            if film.path == path or film.path.name == word:
+            if film.path in places or film.path.name == word:
                 return film
         have = ", ".join(film.name for film in self._films[:5]) + " ..." * (len(self._films) > 5)
         raise ProjectError(f"The project has no film {word!r}.", f"It has {have or 'none'}.")

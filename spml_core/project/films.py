@@ -10,10 +10,11 @@ from pathlib import Path
 
 from spml_core.errors import FilmError, PictureError, ProjectError
 from spml_core.films import Film, film_hash, is_film, open_film
-from spml_core.images import FrameNames, walk_files, walk_pictures
+from spml_core.images import FrameNames, place_of, walk_files, walk_pictures
 from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_core.project.database import Database
 from spml_core.project.pictures import PictureRecord, absolute_path, stored_path
+from spml_core.spelling import is_writable
 
 _FRAMES = 32  # bits of a frame's id that are its index
 
@@ -97,7 +98,7 @@ def frame_record(film: FilmRecord, index: int, name: str, file_name: str) -> Pic
 
 def film_name(path: Path) -> str:
     """Name that a film gets from its file or folder."""
-    path = path.resolve()
+    path = place_of(path)
     return path.stem if path.is_file() or path.suffix.lower() in FILM_FOLDERS else path.name
 
 
@@ -114,9 +115,9 @@ def check_film(path: Path, name: str | None = None, frame_rate: float | None = N
     Raises
     ------
     FilmError
-        If it can't be opened, or its name can't name a folder.
+        If it can't be opened, its name can't name a folder, or a frame's isn't UTF-8.
     """
-    path = path.resolve()
+    path = place_of(path)
     name = film_name(path) if name is None else name
     if not name or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
         raise FilmError(f"{path} can't be called {name!r}.", "Give it a name that a folder can have.")
@@ -126,6 +127,9 @@ def check_film(path: Path, name: str | None = None, frame_rate: float | None = N
         height, width = film.frame(0).shape[:2]
         rate = film.frame_rate
         stems = stems_of(film)
+        odd = next((stem for stem in stems or () if not is_writable(stem)), None)
+        if odd is not None:
+            raise FilmError(f"The name of the frame {odd!r} of {path} isn't UTF-8.", "Rename the file.")
         return CheckedFilm(
             name, path, film_hash(path), stamp, film.kind, film.count, height, width, rate, stems
         )
@@ -214,7 +218,8 @@ def load_frames(database: Database, films: Mapping[int, FilmRecord]) -> tuple[Pi
 def new_films(known: Iterable[FilmRecord], paths: Iterable[Path]) -> list[Path]:
     """Those of ``paths`` that aren't films of the project yet."""
     there = {film.path for film in known}
-    return [path for path in paths if path.resolve() not in there]
+    # Projects of older programs know a link by its target.
+    return [path for path in paths if place_of(path) not in there and path.resolve() not in there]
 
 
 def check_names(stills: Collection[str], films: Sequence[FrameNames]) -> None:
@@ -298,7 +303,8 @@ def relink_films(
             twins = by_hash.get(film.content_hash, [])
             if not twins:
                 continue
-            path = next((twin for twin in twins if film_name(twin) == film.name), twins[0]).resolve()
+            path = next((twin for twin in twins if film_name(twin) == film.name), twins[0])
+            path = place_of(path)
             database.execute(
                 "UPDATE films SET path = ?, stamp = ? WHERE id = ?",
                 (stored_path(path, base), film_stamp(path), film.id),

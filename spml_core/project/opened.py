@@ -22,7 +22,7 @@ class Opened:
     Attributes
     ----------
     path : Path
-        The project's folder, absolute.
+        The project's folder, absolute, under its own name where it is a link.
     writable : bool
     """
 
@@ -43,7 +43,7 @@ class Opened:
         self._reload_classes()
 
     def _reload_pictures(self) -> None:
-        base = self.path.parent
+        base = self._base
         with self._database.snapshot():
             self._films = films.load_films(self._database, base)
             self._pictures = pictures.load_pictures(self._database, base)
@@ -53,6 +53,11 @@ class Opened:
 
     def _reload_classes(self) -> None:
         self._classes = class_table.load_classes(self._database)
+
+    @property
+    def _base(self) -> Path:
+        """The folder that paths of pictures and films are relative to; where the project is a link, its target's."""
+        return self.path.resolve().parent
 
     @property
     def pictures(self) -> tuple[PictureRecord, ...]:

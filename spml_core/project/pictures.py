@@ -9,8 +9,9 @@ from pathlib import Path, PureWindowsPath
 from typing import TypeAlias
 
 from spml_core.errors import ProjectError
-from spml_core.images import Picture, content_hash, walk_pictures
+from spml_core.images import Picture, content_hash, place_of, walk_pictures
 from spml_core.project.database import Database
+from spml_core.spelling import is_writable
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture and film."""
@@ -69,7 +70,7 @@ def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: N
     checked = []
     for path in paths:
         height, width, _ = Picture(path).rgb().shape
-        checked.append(CheckedPicture(path.resolve(), content_hash(path), height, width))
+        checked.append(CheckedPicture(place_of(path), content_hash(path), height, width))
         step()
     return checked
 
@@ -114,7 +115,8 @@ def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path
         twin = by_name.get(path.stem)
         if twin is None:
             fresh.append(path)
-        elif twin.path != path.resolve():
+        # Projects of older programs know a link by its target.
+        elif twin.path not in (place_of(path), path.resolve()):
             raise ProjectError(
                 f"The project already has a picture {path.stem!r}, {twin.path}; {path} has the same name.",
                 "Rename the new one, or relink if the pictures were moved.",
@@ -147,7 +149,7 @@ def relink_pictures(database: Database, base: Path, folder: Path) -> int:
                 continue
             path = next((twin for twin in twins if twin.stem == record.name), twins[0])
             database.execute(
-                "UPDATE pictures SET path = ? WHERE id = ?", (stored_path(path.resolve(), base), record.id)
+                "UPDATE pictures SET path = ? WHERE id = ?", (stored_path(place_of(path), base), record.id)
             )
             found += 1
     return found
@@ -184,9 +186,17 @@ def absolute_path(stored: str, base: Path) -> Path:
 
 
 def stored_path(path: Path, base: Path) -> str:
-    """Path relative to ``base`` with forward slashes; absolute where none leads there (another drive)."""
+    """Path relative to ``base`` with forward slashes; absolute where none leads there (another drive).
+
+    Raises
+    ------
+    ProjectError
+        If a name on the way isn't UTF-8: the database can't keep it.
+    """
     try:
         relative = os.path.relpath(path, base)
     except ValueError:
-        return str(path)
+        relative = str(path)
+    if not is_writable(relative):
+        raise ProjectError(f"The name {relative!r} isn't UTF-8.", "Rename the file or folder.")
     return PureWindowsPath(relative).as_posix() if os.name == "nt" else relative

@@ -9,7 +9,7 @@ from typing import Self
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
-from spml_core.images import PROJECT_DATABASE
+from spml_core.images import PROJECT_DATABASE, place_of
 from spml_core.project import creation, films, pictures, runs
 from spml_core.project.checking import Checked, check
 from spml_core.project.choosing import Chosen, Images, choose
@@ -73,7 +73,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         StorageError
             If the disk is full.
         """
-        path = Path(path).resolve()
+        path = place_of(path)
         creation.create_project(path, images, classes, progress, films)
         return cls.open(path)
 
@@ -94,7 +94,7 @@ class Project(ClassEditing, Marking, RunKeeping):
             If the folder is no project, damaged, from a newer version, or asked for writing and open for
             that elsewhere or not to be written to.
         """
-        path = Path(path).resolve()
+        path = place_of(path)
         if not (path / PROJECT_DATABASE).is_file():
             what = "isn't there" if not path.exists() else f"is no project: it has no {PROJECT_DATABASE}"
             raise ProjectError(f"{path} {what}.", "Give the folder of a project, or create one.")
@@ -198,7 +198,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         """
         path = Path(path)
         if not new_films(self._films, [path]):
-            return self.film(path.resolve())
+            return self.film(path)
         self._check_writable()
         film = films.check_film(path, name, frame_rate)
         if progress is not None:
@@ -215,7 +215,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         PictureError
             If the folder isn't there.
         """
-        base, folder = self.path.parent, Path(folder)
+        base, folder = self._base, Path(folder)
         found = pictures.relink_pictures(self._database, base, folder)
         found += films.relink_films(self._database, base, self._films, folder, self._is_there)
         self._reload_pictures()
@@ -226,7 +226,7 @@ class Project(ClassEditing, Marking, RunKeeping):
             {*(record.name for record in self._pictures), *checked.stems},
             [*self._picture_names.films, *checked.frame_names],
         )
-        base = self.path.parent
+        base = self._base
         with self._database.transaction():
             pictures.insert_pictures(self._database, base, checked.pictures)
             films.insert_films(self._database, base, checked.films)

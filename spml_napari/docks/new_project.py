@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from spml_core.classes import ClassTable
 from spml_core.errors import FilmError, PictureError, ProjectError, SpmlError
 from spml_core.films import is_film, open_film
-from spml_core.images import walk_files, walk_pictures
+from spml_core.images import place_of, walk_files, walk_pictures
 from spml_core.project import Project
 from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_napari.docks.class_names import ClassNames
@@ -305,7 +305,7 @@ def files_of_layers(layers: Iterable[Any]) -> list[Path]:
     files: dict[Path, None] = {}
     for layer in layers:
         if layer.as_layer_data_tuple()[2] == "image" and _is_file(layer.source.path):
-            files.setdefault(Path(layer.source.path).resolve())
+            files.setdefault(place_of(layer.source.path))
     return list(files)
 
 

@@ -128,7 +128,7 @@ class WelcomeDock(QWidget):
     def _open(self, path: Path) -> bool:
         """Open a project, unless it is the open one: a click and a double click may both come here."""
         project = self._session.project
-        if project is not None and project.path == path.resolve():
+        if project is not None and project.path.resolve() == path.resolve():
             return False
         return self._session.open(path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spml_core.spelling import printable
+
 
 class ImportWarnings:
     """Collects warnings: one line for each kind, with its first case and the number of further ones."""
@@ -12,7 +14,7 @@ class ImportWarnings:
 
     def add(self, what: str, case: str) -> None:
         """Note a case, such as "boxes.json, annotation 3 on 'a'", of what happened."""
-        self._first.setdefault(what, case)
+        self._first.setdefault(what, printable(case))
         self._count[what] = self._count.get(what, 0) + 1
 
     @property
