@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spml_core.errors import PictureError, SpmlError
-from spml_core.images.scaling import survey, to_rgb
+from spml_core.images.scaling import Range, as_stored, needs_survey, survey, to_rgb
 from spml_core.images.sources import JpegSource, PngSource, Source, is_jpeg, is_png, is_tiff
 from spml_core.images.tiff import open_tiff
 
@@ -123,28 +123,30 @@ class Picture:
         return source
 
     def _convert(self, source: Source, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-        limits = None if source.dtype == np.uint8 else self._limits(source)
+        shown = self._shown(source)
         out = np.empty((height, width, 3), np.uint8)
         with _reading(self.path):
             # Piece by piece, so that no second array of the picture's size is made on the way.
             for start in range(0, height, source.band):
                 samples = source.window(top + start, left, min(source.band, height - start), width)
                 for row in range(0, len(samples), _ROWS):
-                    part = to_rgb(samples[row : row + _ROWS], limits)
+                    part = to_rgb(samples[row : row + _ROWS], shown)
                     out[start + row : start + row + len(part)] = part
         return out
 
-    def _limits(self, source: Source) -> npt.NDArray[np.float64]:
+    def _shown(self, source: Source) -> Range:
+        if not needs_survey(source.dtype, source.shape[2]):
+            return as_stored(source.shape[2])
         if "_surveyed" not in self.__dict__:
             with _reading(self.path):
                 self._surveyed = survey(source)
-        limits, broken = self._surveyed
+        shown, broken = self._surveyed
         if broken:
             raise PictureError(
                 f"{self.path} holds {broken} NaN or infinite samples.",
                 "Replace them by real values and try again.",
             )
-        return limits
+        return shown
 
 
 @contextmanager

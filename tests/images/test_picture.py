@@ -182,7 +182,8 @@ def test_channels_are_scaled_each_by_itself(tmp_path, count, compression):
     if count == 2:
         mean = (scaled[..., :1].astype(int) + scaled[..., 1:] + 1) // 2
         scaled = np.concatenate([scaled, mean.astype(np.uint8)], 2)
-    assert np.array_equal(check_windows(Picture(path)), scaled[..., :3])
+    # Of five the last three are the brightest.
+    assert np.array_equal(check_windows(Picture(path)), scaled[..., -3:])
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
