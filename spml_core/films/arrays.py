@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spml_core.errors import FilmError
-from spml_core.films.film import Film, Kind, Rgb, check_size, checked_rate, even_times
+from spml_core.films.film import Film, Kind, Rgb, check_count, check_size, checked_rate, even_times
 from spml_core.films.steady_scaling import Pixels, SteadyScaling
+from spml_core.images.scaling import channels_note
 
 _MOST_CHANNELS = 4
 _KEPT_BYTES = 64 << 20
+
+TRANSPARENCY_NOTE = "has 4 channels: the fourth is taken for transparency and left out"
 
 
 @runtime_checkable
@@ -60,6 +64,10 @@ class ArrayFilm(Film):
         What messages call a film without a path.
     close : callable, optional
         Lets go of the file.
+    notes : tuple of str
+        What isn't shown of it, each the end of a sentence about the film.
+    piece : int
+        Bytes that have to be decoded at once to get a frame.
 
     Raises
     ------
@@ -79,18 +87,21 @@ class ArrayFilm(Film):
         frame_rate: float | None = None,
         name: str = "array",
         close: Callable[[], object] | None = None,
+        notes: tuple[str, ...] = (),
+        piece: int = 0,
     ) -> None:
         self._name = str(path) if path is not None else name
         count, size = shape[0], shape[1:3]
-        if count < 1:
-            raise FilmError(f"{self._name} holds no frame.", "Choose a film with at least one.")
-        check_size(self._name, size)
+        check_count(self._name, count)
+        check_size(self._name, size, piece)
         rate = checked_rate(frame_rate)
         # Neither holds the film itself: a film that is dropped lets go of its file at once.
         self._read_samples = partial(_checked_samples, read, self._name, size)
         self._scaling = SteadyScaling(self._name, self._read_samples, count, np.dtype(dtype), joint_range)
         self._let_go = close
-        super().__init__(path, kind, size, even_times(count, rate), frame_rate=rate)
+        note = None if joint_range else channels_note(shape[3])
+        warnings = tuple(f"{self._name} {each}." for each in (note, *notes) if each is not None)
+        super().__init__(path, kind, size, even_times(count, rate), frame_rate=rate, warnings=warnings)
 
     @property
     def label(self) -> str:
@@ -176,18 +187,27 @@ def _chunk_bounds(array: ArrayLike, axis: int) -> npt.NDArray[np.int64]:
     """Where chunks begin along an axis, and the end; single frames where a chunk's frames are too large to keep."""
     count = int(array.shape[axis])
     chunks = getattr(array, "chunks", None)
-    lengths: list[int]
+    frame_bytes = np.dtype(array.dtype).itemsize * math.prod(array.shape) // max(1, count)
+    lengths: npt.NDArray[np.int64]
     if not chunks:
-        lengths = [1] * count
+        lengths = np.ones(count, np.int64)
     elif isinstance(chunks[axis], int):
-        lengths = [chunks[axis]] * -(-count // max(1, chunks[axis]))
+        length = min(max(1, chunks[axis]), max(1, count))
+        lengths = np.full(-(-count // length), length, np.int64)
     else:
-        lengths = [int(length) for length in chunks[axis]]
-    frame_bytes = np.dtype(array.dtype).itemsize * int(np.prod(array.shape)) // max(1, count)
-    if max(lengths, default=1) * frame_bytes > _KEPT_BYTES:
-        lengths = [1] * count
-    bounds: npt.NDArray[np.int64] = np.minimum(np.cumsum([0, *lengths], dtype=np.int64), count)
+        lengths = np.array(chunks[axis], np.int64)
+    if int(lengths.max(initial=1)) * frame_bytes > _KEPT_BYTES:
+        lengths = np.ones(count, np.int64)
+    bounds: npt.NDArray[np.int64] = np.minimum(np.concatenate([[0], np.cumsum(lengths)]), count)
     return bounds
+
+
+def chunk_bytes(array: ArrayLike) -> int:
+    """Bytes of a chunk of a stored array, which is decoded whole whatever part is asked for; 0 for other arrays."""
+    chunks = getattr(array, "chunks", None)
+    if not chunks or not all(isinstance(length, int) for length in chunks):
+        return 0
+    return int(math.prod(chunks) * np.dtype(array.dtype).itemsize)
 
 
 def film_from_array(array: ArrayLike, *, frame_rate: float | None = None, name: str = "array") -> Film:
@@ -196,7 +216,8 @@ def film_from_array(array: ArrayLike, *, frame_rate: float | None = None, name: 
     Parameters
     ----------
     array : numpy, dask or zarr array (T, Y, X) or (T, Y, X, C)
-        C is 1 (grey), 2, 3 (RGB) or 4 (RGBA; alpha is dropped). Anything with ``shape``, ``dtype`` and indexing.
+        C is 1 (grey), 2, 3 (RGB) or 4 (RGBA, whose alpha is dropped; integers of more than 8 bits are channels, of
+        which the three brightest are shown). Anything with ``shape``, ``dtype`` and indexing.
     frame_rate : float, optional
         Frames a second.
     name : str
@@ -225,7 +246,11 @@ def array_film(
             "Give (time, height, width), or (time, height, width, colour) with 1 to 4 colours.",
         )
 
+    check_count(name, shape[0])
     source = FrameReader(array)
+    # Four of 8 bits, or of real numbers, are red, green, blue and transparency; of wider integers they are channels.
+    colours = channels == 3 or (channels == 4 and np.dtype(array.dtype).kind in "bf")
+    colours |= channels == 4 and np.dtype(array.dtype) == np.uint8
 
     def read(index: int) -> Pixels:
         samples = source.frame(index)
@@ -237,7 +262,9 @@ def array_film(
         read,
         (shape[0], shape[1], shape[2], channels),
         np.dtype(array.dtype),
-        joint_range=channels >= 3,
+        joint_range=colours,
         frame_rate=frame_rate,
         name=name,
+        notes=(TRANSPARENCY_NOTE,) if colours and channels == 4 and path is not None else (),
+        piece=chunk_bytes(array),
     )

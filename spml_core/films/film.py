@@ -14,10 +14,17 @@ import numpy.typing as npt
 
 from spml_core.errors import FilmError
 from spml_core.images import MIN_SIDE
+from spml_core.images.picture import MOST_PIXELS
 
 Kind = Literal["video", "sequence", "stack", "array"]
 Rgb = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
+
+MOST_AT_ONCE = 3 * MOST_PIXELS
+"""Bytes that may be decoded at once to get a frame."""
+
+MOST_FRAMES = 10_000_000
+"""Frames of the longest film: at 100 a second, more than a day."""
 
 
 class Film(ABC):
@@ -160,10 +167,35 @@ def checked_rate(frame_rate: float | None) -> float | None:
     return float(frame_rate)
 
 
-def check_size(label: str, size: tuple[int, int]) -> None:
-    """Raise a FilmError if frames of this height and width are too small to see anything in."""
+def check_size(label: str, size: tuple[int, int], piece: int = 0) -> None:
+    """Raise a FilmError if frames of this height and width are too small to see anything in, or too large to hold.
+
+    ``piece``: bytes that have to be decoded at once to get one.
+    """
     if min(size) < MIN_SIDE:
         raise FilmError(
             f"The frames of {label} are {size[0]} x {size[1]} pixels; {MIN_SIDE} x {MIN_SIDE} is the least.",
             "Enlarge them, or check the order of the axes: time, height, width, colour.",
+        )
+    if size[0] * size[1] > MOST_PIXELS:
+        raise FilmError(
+            f"The frames of {label} are {size[0]} x {size[1]} pixels; {MOST_PIXELS / 1e9:.1f} billion are the most.",
+            "Cut them into smaller ones, or check the order of the axes: time, height, width, colour.",
+        )
+    if piece > MOST_AT_ONCE:
+        raise FilmError(
+            f"To read a frame of {label}, {piece / 1e9:.1f} GB have to be decoded at once;"
+            f" {MOST_AT_ONCE / 1e9:.1f} GB are the most.",
+            "Save the film in smaller pieces, such as one chunk for each frame.",
+        )
+
+
+def check_count(label: str, count: int) -> None:
+    """Raise a FilmError if there is no frame, or more than can be numbered in memory."""
+    if count < 1:
+        raise FilmError(f"{label} holds no frame.", "Choose a film with at least one.")
+    if count > MOST_FRAMES:
+        raise FilmError(
+            f"{label} says it has {count} frames; {MOST_FRAMES} are the most.",
+            "Cut it into several films, or check the order of the axes: time, height, width, colour.",
         )

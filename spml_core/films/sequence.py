@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from spml_core.errors import FilmError, PictureError
 from spml_core.films.film import Film, Rgb, checked_rate, even_times
 from spml_core.films.steady_scaling import Pixels, SteadyScaling
 from spml_core.images import Picture
 from spml_core.images.listing import SUFFIXES
-from spml_core.images.sources import Source
+from spml_core.images.scaling import needs_survey
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
@@ -44,6 +42,8 @@ class SequenceFilm(Film):
         The folder.
     frame_rate : float, optional
         Frames a second.
+    as_stored : bool
+        Leave PNG and TIFF as they lie in the file, not upright as they say.
 
     Raises
     ------
@@ -51,7 +51,8 @@ class SequenceFilm(Film):
         If the folder holds no picture, a picture can't be read, two have one stem, or one differs in size.
     """
 
-    def __init__(self, path: Path, frame_rate: float | None = None) -> None:
+    def __init__(self, path: Path, frame_rate: float | None = None, *, as_stored: bool = False) -> None:
+        self._as_stored = as_stored
         self.files = tuple(sequence_files(path))
         if not self.files:
             raise FilmError(
@@ -64,22 +65,26 @@ class SequenceFilm(Film):
                 raise FilmError(
                     f"Two frames of {path} share a name: {twin.name} and {file.name}.", "Rename one."
                 )
-        size = _size(self.files[0])
-        for file in self.files[1:]:
-            if _size(file) != size:
-                height, width = _size(file)
+        first = self._picture(0)
+        with _reading(self.files[0]):
+            size, source, notes = first.size, first.source, first.notes
+        for index, file in enumerate(self.files[1:], 1):
+            with _reading(file):
+                height, width = self._picture(index).size
+            if (height, width) != size:
                 raise FilmError(
                     f"{file} is {height} x {width} pixels, {self.files[0].name} is {size[0]} x {size[1]}.",
                     "Take it out of the folder, or give all frames one size.",
                 )
         rate = checked_rate(frame_rate)
-        super().__init__(path, "sequence", size, even_times(len(self.files), rate), frame_rate=rate)
-        first = _source(self.files[0])
-        self._stored_as = (first.shape[2], first.dtype)
+        warnings = tuple(f"{path}: {self.files[0].name} {note}." for note in notes)
+        times = even_times(len(self.files), rate)
+        super().__init__(path, "sequence", size, times, frame_rate=rate, warnings=warnings)
+        self._stored_as = (source.shape[2], source.dtype)
         self._scaling: SteadyScaling | None = None
-        if first.dtype != np.uint8:
-            joint = first.joint_range
-            self._scaling = SteadyScaling(str(path), self._samples, self.count, first.dtype, joint)
+        if needs_survey(source.dtype, source.shape[2]):
+            joint = source.joint_range
+            self._scaling = SteadyScaling(str(path), self._samples, self.count, source.dtype, joint)
 
     def stem(self, index: int) -> str:
         """File stem of a frame."""
@@ -89,13 +94,15 @@ class SequenceFilm(Film):
         if self._scaling is not None:
             return self._scaling.rgb(index)
         with _reading(self.files[index]):
-            rgb = Picture(self.files[index]).rgb()
+            rgb = self._picture(index).rgb()
         self._check_size(index, rgb.shape[:2])
         return rgb
 
     def _samples(self, index: int) -> Pixels:
         file = self.files[index]
-        source = _source(file)
+        with _reading(file):
+            # Samples as stored: Picture's own scaling is by the single picture and would flicker.
+            source = self._picture(index).source
         self._check_size(index, source.shape[:2])
         if (source.shape[2], source.dtype) != self._stored_as:
             channels, dtype = self._stored_as
@@ -107,6 +114,9 @@ class SequenceFilm(Film):
         with _reading(file):
             return source.window(0, 0, *self.size)
 
+    def _picture(self, index: int) -> Picture:
+        return Picture(self.files[index], as_stored=self._as_stored)
+
     def _check_size(self, index: int, size: tuple[int, ...]) -> None:
         if size != self.size:
             raise FilmError(
@@ -114,17 +124,6 @@ class SequenceFilm(Film):
                 f" {self.size[0]} x {self.size[1]}.",
                 "Put the former picture back, or open the film again.",
             )
-
-
-def _size(file: Path) -> tuple[int, int]:
-    with _reading(file):
-        return Picture(file).size
-
-
-def _source(file: Path) -> Source:
-    """Return the picture's samples as stored: Picture's own scaling is by the single picture and would flicker."""
-    with _reading(file):
-        return Picture(file)._source
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import tifffile
 
 from spml_core.errors import FilmError
 from spml_core.films.arrays import ArrayFilm
-from spml_core.films.film import checked_rate
+from spml_core.films.film import check_size, checked_rate
 from spml_core.films.steady_scaling import Pixels
-from spml_core.images.tiff import Light
+from spml_core.images.sources import turned
+from spml_core.images.tiff import Light, alike, colour_channels, orientation_of, others_note, rgb_note
 
 _GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR")
 _MOST_CHANNELS = 4
@@ -29,7 +31,7 @@ def stack_pages(path: Path) -> int:
         return 0
 
 
-def open_stack(path: Path, frame_rate: float | None = None) -> ArrayFilm:
+def open_stack(path: Path, frame_rate: float | None = None, *, as_stored: bool = False) -> ArrayFilm:
     """Open a TIFF stack; its pages are read when asked.
 
     The frames go along T, where there is one, else along Z or the unnamed axis of pages. Channels on pages of
@@ -41,6 +43,8 @@ def open_stack(path: Path, frame_rate: float | None = None) -> ArrayFilm:
         The file.
     frame_rate : float, optional
         Frames a second. Without it ImageJ's frame interval is taken, if the file has one.
+    as_stored : bool
+        Leave frames as they lie in the file, not upright as its tag says.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def open_stack(path: Path, frame_rate: float | None = None) -> ArrayFilm:
     except Exception as error:
         raise _unreadable(path, error) from error
     try:
-        return _film(path, tiff, frame_rate)
+        return _film(path, tiff, frame_rate, as_stored)
     except FilmError:
         tiff.close()
         raise
@@ -72,7 +76,7 @@ def _unreadable(path: Path, error: Exception) -> FilmError:
     )
 
 
-def _film(path: Path, tiff: tifffile.TiffFile, frame_rate: float | None) -> ArrayFilm:
+def _film(path: Path, tiff: tifffile.TiffFile, frame_rate: float | None, as_stored: bool) -> ArrayFilm:
     layout = _Layout(path, tiff)
     if layout.count < 2:
         layout.take_channels_for_frames()
@@ -82,8 +86,12 @@ def _film(path: Path, tiff: tifffile.TiffFile, frame_rate: float | None) -> Arra
     photometric = tifffile.PHOTOMETRIC(page.photometric).name
     if photometric not in _GREY_OR_RGB:
         raise FilmError(f"{path} is in the colour space {photometric}.", _CONVERT)
-    frames = _StackFrames(layout, photometric)
+    check_size(str(path), (page.imagelength, page.imagewidth), layout.frame_bytes)
+    frames = _StackFrames(layout, photometric, 1 if as_stored else orientation_of(page))
     sample = frames.read(0)
+    notes = list(others_note(tiff))
+    if frames.colours_left_out:
+        notes.append(rgb_note(frames.colours_left_out))
     return ArrayFilm(
         path,
         "stack",
@@ -93,6 +101,7 @@ def _film(path: Path, tiff: tifffile.TiffFile, frame_rate: float | None) -> Arra
         joint_range=photometric in ("RGB", "YCBCR", "PALETTE"),
         frame_rate=frame_rate if frame_rate is not None else _imagej_rate(tiff),
         close=tiff.close,
+        notes=tuple(notes),
     )
 
 
@@ -104,7 +113,7 @@ class _Layout:
         self.path = path
         self.byteorder = tiff.byteorder
         self.page: Any = series.keyframe
-        self.all_series = [other for other in tiff.series if other.shape == series.shape]
+        self.all_series = alike(tiff)
         self.axes: str = series.axes
         self.shape: tuple[int, ...] = series.shape
         long = [
@@ -120,6 +129,14 @@ class _Layout:
             )
         self.frame_axis = long[0][1] if long else None
         self.count = self.shape[long[0][1]] if long else len(self.all_series)
+        # What is decoded at once of a compressed page: all of it, or a strip or tile of more than that.
+        rows, columns = (
+            (self.page.tilelength, self.page.tilewidth)
+            if self.page.is_tiled
+            else (self.page.imagelength, self.page.imagewidth)
+        )
+        one = max(math.prod(self.shape) // max(1, self.count if long else 1), rows * columns)
+        self.frame_bytes = one * series.dtype.itemsize
 
     def take_channels_for_frames(self) -> None:
         """Let more than four channels be frames, now that a film was asked for: ImageJ's plain stacks say C."""
@@ -131,8 +148,12 @@ class _Layout:
 class _StackFrames:
     """Samples of single frames, growing with brightness."""
 
-    def __init__(self, layout: _Layout, photometric: str) -> None:
+    def __init__(self, layout: _Layout, photometric: str, orientation: int) -> None:
         self._layout = layout
+        self._orientation = orientation
+        self._photometric = photometric
+        self.colours_left_out = 0
+        """How many channels a colour film has, if there are more than red, green and blue."""
         self._light = Light(layout.page, photometric)
         self._stored: Any = None
         if layout.frame_axis is not None:
@@ -148,7 +169,14 @@ class _StackFrames:
             place = tuple(index if a == layout.frame_axis else slice(None) for a in range(len(axes)))
             samples = np.array(self._stored[place])
             axes = axes[: layout.frame_axis] + axes[layout.frame_axis + 1 :]
-        return self._light.of(_channels_last(samples, axes))
+        return turned(self._channels_of(self._light.of(_channels_last(samples, axes))), self._orientation)
+
+    def _channels_of(self, samples: Pixels) -> Pixels:
+        """Samples without transparency and, of a colour film, without what is behind red, green and blue."""
+        count = colour_channels(self._layout.page, self._photometric, samples.shape[2])
+        if self._photometric in ("RGB", "YCBCR") and count > 3:
+            self.colours_left_out, count = count, 3
+        return samples[..., :count]
 
 
 class _Mapped:

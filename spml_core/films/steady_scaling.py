@@ -55,7 +55,7 @@ class SteadyScaling:
         self._read_samples = read
         self._count = count
         self._joint_range = joint_range
-        self._dtype = np.dtype(np.uint8) if dtype == bool else dtype
+        self._dtype = np.dtype(np.uint8) if dtype.kind == "b" else dtype
         self._range: Range | None = None
         self._surveyed = 0
 
@@ -84,7 +84,7 @@ class SteadyScaling:
     def _range_for(self, samples: Pixels) -> Range:
         """The film's range; nothing is surveyed where none is needed."""
         channels = samples.shape[-1]
-        if self._joint_range and self._dtype == np.uint8 or not needs_survey(self._dtype, channels):
+        if (self._joint_range and self._dtype == np.uint8) or not needs_survey(self._dtype, channels):
             return as_stored(channels)
         if self._range is None:
             self._range = self._survey(SURVEYED_FRAMES)

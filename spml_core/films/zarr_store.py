@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 
 from spml_core.errors import FilmError
-from spml_core.films.arrays import ArrayFilm, ArrayLike, FrameReader, array_film
-from spml_core.films.film import Film, checked_rate
+from spml_core.films.arrays import (
+    TRANSPARENCY_NOTE,
+    ArrayFilm,
+    ArrayLike,
+    FrameReader,
+    array_film,
+    chunk_bytes,
+)
+from spml_core.films.film import Film, check_count, checked_rate
 from spml_core.films.steady_scaling import Pixels
 from spml_core.io.atomic import storage_errors
 
@@ -101,6 +108,7 @@ def _planes(path: Path, array: Any, axes: str, frame_rate: float | None) -> Arra
             "Save time, height and width, with one plane of each time point.",
         )
 
+    check_count(str(path), lengths[along])
     frames = FrameReader(array, axes.index(along))
 
     def read(index: int) -> Pixels:
@@ -113,9 +121,18 @@ def _planes(path: Path, array: Any, axes: str, frame_rate: float | None) -> Arra
 
     channels = lengths.get("c", 1)
     shape = (lengths[along], lengths["y"], lengths["x"], channels)
-    colours = channels >= 3 and axes.endswith("c")
+    is_rgba = channels == 4 and array.dtype == np.uint8
+    colours = axes.endswith("c") and (channels == 3 or is_rgba)
     return ArrayFilm(
-        path, "array", read, shape, array.dtype, joint_range=colours, frame_rate=checked_rate(frame_rate)
+        path,
+        "array",
+        read,
+        shape,
+        array.dtype,
+        joint_range=colours,
+        frame_rate=checked_rate(frame_rate),
+        notes=(TRANSPARENCY_NOTE,) if colours and is_rgba else (),
+        piece=chunk_bytes(array),
     )
 
 

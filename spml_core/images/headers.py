@@ -1,17 +1,25 @@
-"""Facts from the first bytes of PNG and JPEG files, without decoding a pixel.
+"""Facts about PNG and JPEG files, without decoding a pixel.
 
 Sources: the PNG specification (chunks), ITU T.81 (JPEG markers) and Exif 2.3 (orientation).
 """
 
 from __future__ import annotations
 
+import re
 import struct
+import zlib
 from dataclasses import dataclass
+from typing import BinaryIO
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+_PNG_MOST_TEXT = 1 << 20
 _ORIENTATION_TAG = 0x0112
+_EXIF_PREFIX = b"Exif\0\0"
+
+# In a scan 0xFF is followed by a stuffed zero, a restart marker or another 0xFF; by anything else at its end.
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,8 @@ def jpeg_header(data: bytes) -> Header:
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
         body = data[at + 4 : at + 2 + length]
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            orientation = _exif_orientation(body[6:])
+        if marker == 0xE1 and body.startswith(_EXIF_PREFIX):
+            orientation = exif_orientation(body)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if len(body) < 6:
                 break
@@ -99,16 +107,73 @@ def jpeg_header(data: bytes) -> Header:
 
 
 def jpeg_is_complete(data: bytes) -> bool:
-    """Whether an end marker follows the last scan.
+    """Whether the picture's own end marker is there; what lies behind it (a film, other pictures) doesn't matter.
 
-    Inside a scan every 0xFF is followed by a stuffed zero or a restart marker, so neither word occurs there
-    by chance; an embedded thumbnail has both, and the picture's own scan comes after it.
+    Where the markers before the end are damaged, an end marker behind the last start of a scan counts as well.
     """
-    return data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
+    return _jpeg_end(data) is not None or data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
 
 
-def _exif_orientation(exif: bytes) -> int:
+def _jpeg_end(data: bytes) -> int | None:
+    """Where the first picture in a JPEG file ends, walking its markers and scans; None if they don't lead there."""
+    at = 2
+    while at + 2 <= len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+            continue
+        if marker == 0xD9:
+            return at + 2
+        if at + 4 > len(data):
+            return None
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        at += 2 + length
+        if marker == 0xDA:
+            found = _AFTER_SCAN.search(data, at)
+            if found is None:
+                return None
+            at = found.start()
+    return None
+
+
+def png_orientation(file: BinaryIO) -> int:
+    """Exif orientation 1 to 8 of a PNG, open for reading; 1 where it says nothing or is damaged.
+
+    It is in a chunk eXIf, before or after the pixels; ImageMagick writes it as text in hexadecimal digits.
+    Chunks are passed over, not read.
+    """
+    at = len(PNG_SIGNATURE)
+    while True:
+        file.seek(at)
+        start = file.read(8)
+        if len(start) < 8:
+            return 1
+        (length,), kind = struct.unpack(">I", start[:4]), start[4:]
+        if kind == b"IEND":
+            return 1
+        if kind == b"eXIf":
+            return exif_orientation(file.read(min(length, _PNG_MOST_TEXT)))
+        if kind in (b"zTXt", b"tEXt") and length <= _PNG_MOST_TEXT:
+            keyword, _, text = file.read(length).partition(b"\0")
+            if keyword in (b"Raw profile type exif", b"Raw profile type APP1"):
+                return _raw_profile_orientation(text, compressed=kind == b"zTXt")
+        at += 12 + length
+
+
+def _raw_profile_orientation(text: bytes, compressed: bool) -> int:
+    """Orientation from ImageMagick's text: a name, a length, and the Exif block in hexadecimal digits."""
+    try:
+        plain = zlib.decompressobj().decompress(text[1:], 4 * _PNG_MOST_TEXT) if compressed else text
+        return exif_orientation(bytes.fromhex(b"".join(plain.split()[2:]).decode("ascii")))
+    except (zlib.error, ValueError):
+        return 1
+
+
+def exif_orientation(exif: bytes) -> int:
     """Orientation 1 to 8 from an Exif block; 1 where it is missing or damaged."""
+    exif = exif.removeprefix(_EXIF_PREFIX)
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
         return 1
@@ -116,8 +181,10 @@ def _exif_orientation(exif: bytes) -> int:
         (directory,) = struct.unpack_from(order + "I", exif, 4)
         (count,) = struct.unpack_from(order + "H", exif, directory)
         for entry in range(count):
-            tag, kind, _, value = struct.unpack_from(order + "HHIH", exif, directory + 2 + 12 * entry)
-            if tag == _ORIENTATION_TAG and kind == 3:
+            place = directory + 2 + 12 * entry
+            tag, kind = struct.unpack_from(order + "HH", exif, place)
+            if tag == _ORIENTATION_TAG and kind in (3, 4):
+                (value,) = struct.unpack_from(order + ("H" if kind == 3 else "I"), exif, place + 8)
                 return value if 1 <= value <= 8 else 1
     except struct.error:
         return 1

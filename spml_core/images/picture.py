@@ -11,30 +11,52 @@ import numpy as np
 import numpy.typing as npt
 
 from spml_core.errors import PictureError, SpmlError
-from spml_core.images.scaling import Range, as_stored, needs_survey, survey, to_rgb
-from spml_core.images.sources import JpegSource, PngSource, Source, is_jpeg, is_png, is_tiff
-from spml_core.images.tiff import open_tiff
+from spml_core.images.pillow_sources import open_other
+from spml_core.images.png_jpeg import is_jpeg, is_png, open_jpeg, open_png
+from spml_core.images.scaling import Range, as_stored, channels_note, needs_survey, survey, to_rgb
+from spml_core.images.sources import Source
+from spml_core.images.tiff import is_tiff, open_tiff
 
 MIN_SIDE = 16
 """Smallest height and width, in pixels, that the backbones can see anything in."""
 
+MOST_PIXELS = 1 << 30
+"""Pixels of the largest picture: 3 GB as RGB."""
+
+_MOST_AT_ONCE = 3 * MOST_PIXELS
+"""Bytes that may be decoded at once, beside the picture itself."""
+
 _ROWS = 256
+
+_FOREIGN = (
+    (4, (b"ftypheic", b"ftypheix", b"ftyphevc", b"ftypmif1", b"ftypmsf1"), "a HEIC picture"),
+    (4, (b"ftypavif", b"ftypavis"), "an AVIF picture"),
+    (0, (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
+    (0, (b"\xff\x0a", b"\0\0\0\x0cJXL "), "a JPEG XL picture"),
+    (0, (b"8BPS",), "a Photoshop file"),
+    (0, (b"%PDF",), "a PDF"),
+)
 
 
 class Picture:
-    """A PNG, JPEG or TIFF file as 8-bit RGB. Nothing is read before it is asked for.
+    """A PNG, JPEG, TIFF, BMP, GIF or WebP file as 8-bit RGB. Nothing is read before it is asked for.
 
     8-bit samples are never rescaled. All others are scaled between the 0.1 and 99.9 percentiles of the whole
-    picture, so a window shows what the whole shows. JPEG is turned upright; alpha is dropped.
+    picture, so a window shows what the whole shows; a wider range is taken where these are equal or nearly so. Of
+    more than three channels that aren't colours the three brightest are shown. Pictures are turned upright as Exif
+    and TIFF say; alpha is dropped.
 
     Parameters
     ----------
     path : path
         The file. Its first bytes, not its suffix, tell the format.
+    as_stored : bool
+        Leave PNG and TIFF as they lie in the file: projects that took them in before they were turned go on so.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, as_stored: bool = False) -> None:
         self.path = Path(path)
+        self._as_stored = as_stored
 
     def __repr__(self) -> str:
         return f"Picture({str(self.path)!r})"
@@ -53,7 +75,20 @@ class Picture:
         PictureError
             If the file can't be read, is no picture, is a stack, or is smaller than 16 x 16.
         """
-        return self._source.shape[:2]
+        return self.source.shape[:2]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file isn't shown, from the header alone: each the end of a sentence about the file.
+
+        Raises
+        ------
+        PictureError
+            As for ``size``.
+        """
+        source = self.source
+        note = channels_note(source.shape[2])
+        return source.notes if note is None else (note, *source.notes)
 
     def rgb(self) -> npt.NDArray[np.uint8]:
         """Return the whole picture, (H, W, 3), uint8.
@@ -83,7 +118,7 @@ class Picture:
             As for ``rgb``, and if the window doesn't lie inside the picture.
         """
         self._check_window(top, left, height, width)
-        return self._convert(self._source, top, left, height, width)
+        return self._convert(self.source, top, left, height, width)
 
     def _check_window(self, top: int, left: int, height: int, width: int) -> None:
         rows, columns = self.size
@@ -96,22 +131,15 @@ class Picture:
             )
 
     @cached_property
-    def _source(self) -> Source:
+    def source(self) -> Source:
+        """The samples as the file stores them, upright."""
         return self._open()
 
     def _open(self) -> Source:
         with _reading(self.path):
             with self.path.open("rb") as file:
                 start = file.read(32)
-            source: Source
-            if is_png(start):
-                source = PngSource(self.path, start)
-            elif is_jpeg(start):
-                source = JpegSource(self.path)
-            elif is_tiff(start):
-                source = open_tiff(self.path)
-            else:
-                raise ValueError("it is no PNG, JPEG or TIFF file" if start else "the file is empty")
+            source = self._opened(start)
             if source.dtype.kind not in "uif":
                 raise ValueError(f"it holds {source.dtype} samples")
         height, width = source.shape[:2]
@@ -120,7 +148,31 @@ class Picture:
                 f"{self.path} is {height} x {width} pixels; {MIN_SIDE} x {MIN_SIDE} is the least.",
                 "Leave it out, or enlarge it.",
             )
+        if height * width > MOST_PIXELS or source.piece > _MOST_AT_ONCE:
+            raise PictureError(
+                f"{self.path} is {height} x {width} pixels of {source.shape[2]} x {source.dtype.itemsize} bytes;"
+                f" more than {MOST_PIXELS / 1e9:.1f} billion pixels, or {_MOST_AT_ONCE / 1e9:.1f} GB at once,"
+                " aren't read.",
+                "Cut it into smaller pictures.",
+            )
         return source
+
+    def _opened(self, start: bytes) -> Source:
+        if is_png(start):
+            return open_png(self.path, start, as_stored=self._as_stored)
+        if is_jpeg(start):
+            return open_jpeg(self.path)
+        if is_tiff(start):
+            return open_tiff(self.path, as_stored=self._as_stored)
+        source = open_other(self.path, start)
+        if source is not None:
+            return source
+        for at, words, kind in _FOREIGN:
+            if start[at:].startswith(words):
+                raise PictureError(
+                    f"{self.path} is {kind}, which can't be read.", "Convert it to PNG, JPEG or TIFF."
+                )
+        raise ValueError("it is no PNG, JPEG, TIFF, BMP, GIF or WebP file" if start else "the file is empty")
 
     def _convert(self, source: Source, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         shown = self._shown(source)
@@ -158,11 +210,15 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise PictureError(f"There is no picture {path}.", "Check the path.") from error
+    except PermissionError as error:
+        raise PictureError(f"{path} may not be read.", "Change the file's permissions.") from error
+    except IsADirectoryError as error:
+        raise PictureError(f"{path} is a folder, not a picture.", "Give a file.") from error
     except MemoryError as error:
         raise PictureError(f"{path} doesn't fit into memory.", "Cut it into smaller pictures.") from error
     # Damaged files make Pillow, tifffile and imagecodecs raise anything from KeyError to RuntimeError.
     except Exception as error:
-        reason = str(error) or type(error).__name__
+        reason = " ".join((str(error) or type(error).__name__).split())[:300]
         raise PictureError(
             f"{path} can't be read: {reason.rstrip('.')}.",
             "The file may be truncated or damaged: save it anew.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +12,37 @@ import numpy as np
 import tifffile
 
 from spml_core.errors import PictureError
-from spml_core.images.sources import PillowTiffSource, Pixels, Source
+from spml_core.images.pillow_sources import PillowTiffSource
+from spml_core.images.sources import Pixels, Source, upright
 
 # tifffile logs damaged tags; without a handler Python would print them between the lines of a progress bar.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "TRANSPARENCY_MASK", "CFA", "LINEAR_RAW")
 _JPEG_COMPRESSIONS = (6, 7, 33007)
+_JPEG_2000_COMPRESSIONS = (33003, 33004, 33005, 34712)
+_ORIENTATION_TAG = 274
+_ALPHA = (1, 2)
+_COLOURS = ("RGB", "YCBCR")
 
 
-def open_tiff(path: Path) -> Source:
-    """Return the one picture in a TIFF file.
+def open_tiff(path: Path, *, as_stored: bool = False) -> Source:
+    """Return the one picture in a TIFF file, upright as its orientation tag says, or as it is stored.
 
     Axes are those tifffile finds: (H, W), (H, W, C) or (C, H, W), with C named C (channel) or S (sample).
 
     Raises
     ------
     PictureError
-        If the file holds several pages that aren't channels.
+        If the file holds several pages that aren't channels, or samples that can't be turned into RGB.
     """
     with tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
-        twins = [other for other in tiff.series[1:] if other.shape == series.shape]
+        pages_alike = len(alike(tiff))
         sizes = dict(zip(series.axes, series.shape, strict=True))
         height, width = sizes.pop("Y"), sizes.pop("X")
         channel_axes = [axis for axis, size in sizes.items() if axis in "CS" and size > 1]
-        pages = int(np.prod([size for axis, size in sizes.items() if axis not in channel_axes]))
-        pages *= 1 + len(twins)
+        pages = math.prod(size for axis, size in sizes.items() if axis not in channel_axes) * pages_alike
         if len(channel_axes) > 1:
             pages *= sizes["C"]
         if pages > 1:
@@ -48,11 +53,64 @@ def open_tiff(path: Path) -> Source:
             )
         page = series.keyframe
         photometric = _photometric(page)
+        orientation = orientation_of(page)
         as_rgb = photometric == "YCBCR" and page.compression in _JPEG_COMPRESSIONS
         if photometric not in _GREY_OR_RGB and not as_rgb:
-            return PillowTiffSource(path, height, width)
-        axes = "".join(axis for axis in series.axes if axis in "YX" or axis in channel_axes)
-        return TiffSource(path, tiff, axes, (height, width))
+            source: Source
+            if page.compression in _JPEG_2000_COMPRESSIONS:
+                raise PictureError(
+                    f"{path} holds JPEG 2000 in the colours {photometric}, which aren't turned into RGB here.",
+                    "Save it as an RGB TIFF (uncompressed, deflate or LZW), or as PNG.",
+                )
+            kind = f"{photometric}, {tifffile.COMPRESSION(page.compression).name}"
+            plain = None
+            if orientation != 1:
+                plain = (
+                    (1).to_bytes(2, "little" if tiff.byteorder == "<" else "big"),
+                    (page.tags[_ORIENTATION_TAG].valueoffset),
+                )
+            source = PillowTiffSource(path, height, width, kind, plain)
+        else:
+            axes = "".join(axis for axis in series.axes if axis in "YX" or axis in channel_axes)
+            source = TiffSource(path, tiff, axes, (height, width))
+        source.notes += others_note(tiff)
+        return source if as_stored else upright(source, orientation)
+
+
+def alike(tiff: tifffile.TiffFile) -> list[Any]:
+    """The first series of a file, and those of its shape and type: together they make a stack."""
+    first = tiff.series[0]
+    return [other for other in tiff.series if (other.shape, other.dtype) == (first.shape, first.dtype)]
+
+
+def others_note(tiff: tifffile.TiffFile) -> tuple[str, ...]:
+    """What is to be said of a file's pages that aren't of its first picture's size and kind; empty without any.
+
+    Smaller versions that belong to a picture of several levels aren't counted: they show the same.
+    """
+    known = {id(series) for series in alike(tiff)}
+    others = [series for series in tiff.series if id(series) not in known]
+    if not others:
+        return ()
+    count = sum(max(1, len(series.pages)) for series in others)
+    sizes = list(dict.fromkeys(" x ".join(map(str, series.shape)) for series in others))
+    named = ", ".join(sizes[:3]) + ", ..." * (len(sizes) > 3)
+    return (f"holds {count} more page{'s' * (count != 1)} of another size or kind ({named}), left out",)
+
+
+def orientation_of(page: Any) -> int:
+    """Orientation 1 to 8 of a page by its tag; 1 where it says nothing, or nothing that makes sense."""
+    value = page.tags.valueof(_ORIENTATION_TAG)
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def colour_channels(page: Any, photometric: str, stored: int) -> int:
+    """How many of the channels stored of a picture are no transparency; those are the last ones."""
+    extras = [int(extra) for extra in page.extrasamples or ()]
+    alphas = 0
+    while extras and extras.pop() in _ALPHA:
+        alphas += 1
+    return 3 if photometric == "PALETTE" else max(1, stored - alphas)
 
 
 class Light:
@@ -67,6 +125,8 @@ class Light:
 
     def __init__(self, page: Any, photometric: str) -> None:
         self._colormap = page.colormap if photometric == "PALETTE" else None
+        if photometric == "PALETTE" and (self._colormap is None or np.ndim(self._colormap) != 2):
+            raise ValueError("its pixels are numbers of colours, and it has no table of colours")
         self._negative = photometric == "MINISWHITE"
         self._bits: int = page.bitspersample
 
@@ -107,17 +167,18 @@ class TiffSource:
         self.joint_range = photometric in ("RGB", "YCBCR", "PALETTE")
         self._light = Light(page, photometric)
         is_palette = photometric == "PALETTE"
-        channels = stored
-        if is_palette or (self.joint_range and stored > 3):
+        channels = colour_channels(page, photometric, stored)
+        self.notes: tuple[str, ...] = ()
+        if photometric in _COLOURS and channels > 3:
+            self.notes = (rgb_note(channels),)
             channels = 3
-        elif stored > 1 and not self.joint_range and page.extrasamples and page.samplesperpixel == 2:
-            channels = 1  # grey with alpha
         self.shape = (*size, channels)
         is_small = series.dtype == bool or (series.dtype == np.uint8)
         self.dtype = np.dtype(np.uint8) if is_small or is_palette else np.dtype(series.dtype)
         self.band = max(256, page.tilelength if page.is_tiled else min(page.rowsperstrip or 1, size[0]))
         self._channel_first = axes[0] in "CS"
         self._mapped = None
+        segment = 0
         if series.dataoffset is not None and page.is_memmappable:
             order = tiff.byteorder
             # A mapping of its own, read-only: tifffile.memmap would need the file to stay open.
@@ -126,6 +187,12 @@ class TiffSource:
                 series.dataoffset,
                 self._mapped_shape(axes, size, stored),
             )
+            self.band = 256
+        elif page.is_tiled:
+            segment = page.tilelength * page.tilewidth * page.samplesperpixel
+        else:
+            segment = min(page.rowsperstrip or size[0], size[0]) * size[1] * page.samplesperpixel
+        self.piece = max(segment, min(self.band, size[0]) * size[1] * stored) * self.dtype.itemsize
 
     @staticmethod
     def _mapped_shape(axes: str, size: tuple[int, int], stored: int) -> tuple[int, ...]:
@@ -176,6 +243,16 @@ class TiffSource:
             return out
 
 
+def rgb_note(channels: int) -> str:
+    """What is to be said of a colour picture with more channels than red, green and blue."""
+    return f"has {channels} channels: red, green and blue are shown, the others left out"
+
+
+def is_tiff(start: bytes) -> bool:
+    """Whether a file that starts like this is a TIFF or BigTIFF."""
+    return start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
 def _photometric(page: Any) -> str:
     """Return the name of a page's colour space."""
     return tifffile.PHOTOMETRIC(page.photometric).name
@@ -184,6 +261,8 @@ def _photometric(page: Any) -> str:
 def _segment(tiff: tifffile.TiffFile, page: Any, keyframe: Any, index: int) -> Pixels | None:
     """Strip or tile ``index`` of a page, decoded: (rows, columns, samples)."""
     count = page.databytecounts[index]
+    if count > tiff.filehandle.size:
+        raise ValueError("the file is truncated")
     tiff.filehandle.seek(page.dataoffsets[index])
     data = tiff.filehandle.read(count)
     if len(data) < count:
