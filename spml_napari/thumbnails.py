@@ -39,12 +39,15 @@ class ThumbnailSource:
         Holds the thumbnails that were made before.
     is_film : bool
         Whether ``path`` is a film, of which the first frame is shown.
+    as_stored : bool
+        Whether the project knows it as it lies in the file, not turned upright.
     """
 
     path: Path
     content_hash: str
     folder: Path
     is_film: bool = False
+    as_stored: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +69,7 @@ class Thumbnail:
 def thumbnail_source(project: Project, record: PictureRecord | FilmRecord) -> ThumbnailSource:
     """Where the thumbnail of a project's picture or film comes from."""
     folder, is_film = project.cache_folder / "thumbnails", isinstance(record, FilmRecord)
-    return ThumbnailSource(record.path, record.content_hash, folder, is_film)
+    return ThumbnailSource(record.path, record.content_hash, folder, is_film, record.as_stored)
 
 
 def load_thumbnail(source: ThumbnailSource) -> Thumbnail:
@@ -81,16 +84,16 @@ def load_thumbnail(source: ThumbnailSource) -> Thumbnail:
     try:
         if source.is_film:
             # Beside the thumbnails: the index of a video's frames, which takes long to make.
-            pixels = film_thumbnail(source.path, source.folder.parent / "films")
+            pixels = film_thumbnail(source.path, source.folder.parent / "films", as_stored=source.as_stored)
         else:
-            pixels = make_thumbnail(source.path)
+            pixels = make_thumbnail(source.path, as_stored=source.as_stored)
     except SpmlError as error:
         return Thumbnail(None, str(error))
     _write(_cached_path(source), pixels)
     return Thumbnail(pixels)
 
 
-def make_thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
+def make_thumbnail(path: Path, side: int = SIDE, *, as_stored: bool = False) -> npt.NDArray[np.uint8]:
     """Shrink a picture to ``side`` pixels at most; smaller ones stay as they are.
 
     Large pictures are read a band at a time, so that memory holds no more of them than their format demands.
@@ -104,7 +107,7 @@ def make_thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
     PictureError
         If the picture can't be read.
     """
-    picture = Picture(path)
+    picture = Picture(path, as_stored=as_stored)
     height, width = picture.size
     scale = min(1.0, side / max(height, width))
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
@@ -119,7 +122,9 @@ def make_thumbnail(path: Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
     return np.concatenate(parts)
 
 
-def film_thumbnail(path: Path, index_folder: Path | None = None, side: int = SIDE) -> npt.NDArray[np.uint8]:
+def film_thumbnail(
+    path: Path, index_folder: Path | None = None, side: int = SIDE, *, as_stored: bool = False
+) -> npt.NDArray[np.uint8]:
     """Shrink the first frame of a film to ``side`` pixels at most.
 
     Parameters
@@ -138,7 +143,7 @@ def film_thumbnail(path: Path, index_folder: Path | None = None, side: int = SID
     FilmError
         If the film can't be opened or read.
     """
-    with open_film(path, index_folder=index_folder) as film:
+    with open_film(path, index_folder=index_folder, as_stored=as_stored) as film:
         pixels = film.frame(0)
     height, width = pixels.shape[:2]
     scale = min(1.0, side / max(height, width))

@@ -19,7 +19,13 @@ STACK_SUFFIXES = frozenset({".tif", ".tiff"})
 _CHECK = "Check that it is there and readable."
 
 
-def open_film(path: Path | str, *, frame_rate: float | None = None, index_folder: Path | None = None) -> Film:
+def open_film(
+    path: Path | str,
+    *,
+    frame_rate: float | None = None,
+    index_folder: Path | None = None,
+    as_stored: bool = False,
+) -> Film:
     """Open a video file, TIFF stack, zarr folder or folder of pictures.
 
     Parameters
@@ -30,6 +36,8 @@ def open_film(path: Path | str, *, frame_rate: float | None = None, index_folder
         Frames a second of films that carry no times of their own; of stacks and arrays it comes before theirs.
     index_folder : Path, optional
         Where the frame index of a video file may be kept, so that it opens at once the next time.
+    as_stored : bool
+        Leave PNG and TIFF as they lie in the file, not upright as they say. Videos are always turned.
 
     Raises
     ------
@@ -42,9 +50,9 @@ def open_film(path: Path | str, *, frame_rate: float | None = None, index_folder
         if path.is_dir():
             if is_zarr(path):
                 return open_zarr(path, frame_rate)
-            return SequenceFilm(path, frame_rate)
+            return SequenceFilm(path, frame_rate, as_stored=as_stored)
         if path.suffix.lower() in STACK_SUFFIXES:
-            return open_stack(path, frame_rate)
+            return open_stack(path, frame_rate, as_stored=as_stored)
         return VideoFilm(path, frame_rate, index_folder)
     except OSError as error:
         raise FilmError(f"{path} can't be read: {error.strerror or error}.", _CHECK) from error

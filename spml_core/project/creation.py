@@ -20,7 +20,7 @@ from spml_core.project.class_table import insert_classes
 from spml_core.project.database import Database
 from spml_core.project.films import check_names, insert_films
 from spml_core.project.lock import WriterLock
-from spml_core.project.pictures import Progress, insert_pictures
+from spml_core.project.pictures import Progress, insert_pictures, keep_last_as_stored
 
 FOLDERS = ("runs", "predictions", "cache")
 
@@ -60,6 +60,7 @@ def _build(building: Path, base: Path, checked: Checked, classes: ClassTable) ->
             (building / name).mkdir()
         database = Database(building / PROJECT_DATABASE, write=True, create=True)
         with contextlib.closing(database), database.transaction():
+            keep_last_as_stored(database)
             insert_classes(database, classes)
             insert_pictures(database, base, checked.pictures)
             insert_films(database, base, checked.films)

@@ -13,7 +13,7 @@ from spml_core.films import Film, film_hash, is_film, open_film
 from spml_core.images import FrameNames, place_of, walk_files, walk_pictures
 from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_core.project.database import Database
-from spml_core.project.pictures import PictureRecord, absolute_path, stored_path
+from spml_core.project.pictures import PictureRecord, absolute_path, is_as_stored, stored_path
 from spml_core.spelling import is_writable
 
 _FRAMES = 32  # bits of a frame's id that are its index
@@ -40,6 +40,8 @@ class FilmRecord:
         In pixels.
     frame_rate : float or None
         Mean, in frames a second.
+    as_stored : bool
+        Whether the project knows its frames as they lie in the file, though PNG or TIFF may say how to turn them.
     """
 
     id: int
@@ -51,6 +53,7 @@ class FilmRecord:
     height: int
     width: int
     frame_rate: float | None
+    as_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,11 +203,16 @@ def insert_frames(database: Database, frames: Iterable[PictureRecord]) -> None:
 def load_films(database: Database, base: Path) -> tuple[FilmRecord, ...]:
     """All films, by name."""
     rows = database.rows(
-        "SELECT id, name, path, content_hash, kind, count, height, width, frame_rate FROM films ORDER BY name"
+        "SELECT id, name, path, content_hash, kind, count, height, width, frame_rate,"
+        f" {is_as_stored('films')} FROM films ORDER BY name"
     )
-    return tuple(
-        FilmRecord(number, name, absolute_path(path, base), *others) for number, name, path, *others in rows
-    )
+    films = []
+    for number, name, path, digest, kind, count, height, width, rate, as_stored in rows:
+        place = absolute_path(path, base)
+        films.append(
+            FilmRecord(number, name, place, digest, kind, count, height, width, rate, bool(as_stored))
+        )
+    return tuple(films)
 
 
 def load_frames(database: Database, films: Mapping[int, FilmRecord]) -> tuple[PictureRecord, ...]:

@@ -119,7 +119,9 @@ class OpenFilms:
     def _open(self, record: FilmRecord) -> Film:
         # A video knows its own.
         rate = None if record.kind == "video" else record.frame_rate
-        film = open_film(record.path, frame_rate=rate, index_folder=self._index_folder)
+        film = open_film(
+            record.path, frame_rate=rate, index_folder=self._index_folder, as_stored=record.as_stored
+        )
         if (film.kind, film.count, *film.size) != (record.kind, record.count, record.height, record.width):
             found = f"{film.count} frames of {film.size[0]} x {film.size[1]} pixels"
             film.close()

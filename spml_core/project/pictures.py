@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from spml_core.errors import ProjectError
 from spml_core.images import Picture, content_hash, place_of, walk_pictures
@@ -15,6 +15,9 @@ from spml_core.spelling import is_writable
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture and film."""
+
+
+_TURNED_TABLES: tuple[Literal["pictures", "films"], ...] = ("pictures", "films")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class PictureRecord:
         Id of the film that it is a frame of.
     frame : int, optional
         Its index in the film, from 0 on.
+    as_stored : bool
+        Whether the project knows it as it lies in the file, though PNG or TIFF may say how to turn it.
     """
 
     id: int
@@ -47,6 +52,7 @@ class PictureRecord:
     width: int
     film: int | None = None
     frame: int | None = None
+    as_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,31 @@ def insert_pictures(database: Database, base: Path, pictures: Iterable[CheckedPi
 def load_pictures(database: Database, base: Path) -> tuple[PictureRecord, ...]:
     """All still pictures, by name."""
     rows = database.rows(
-        "SELECT id, name, path, content_hash, height, width FROM pictures WHERE film IS NULL ORDER BY name, id"
+        f"SELECT id, name, path, content_hash, height, width, {is_as_stored('pictures')}"
+        " FROM pictures WHERE film IS NULL ORDER BY name, id"
     )
     return tuple(
-        PictureRecord(number, name, absolute_path(path, base), digest, height, width)
-        for number, name, path, digest, height, width in rows
+        PictureRecord(
+            number, name, absolute_path(path, base), digest, height, width, as_stored=bool(as_stored)
+        )
+        for number, name, path, digest, height, width, as_stored in rows
     )
+
+
+def is_as_stored(table: Literal["pictures", "films"]) -> str:
+    """SQL for whether a picture, or film, was added when PNG and TIFF weren't turned upright yet.
+
+    Marks lie on these as they are in the file. A project that keeps no word of it is of that time altogether.
+    """
+    return f"id <= IFNULL((SELECT CAST(value AS INTEGER) FROM meta WHERE key = '{table}_as_stored'), id)"
+
+
+def keep_last_as_stored(database: Database) -> None:
+    """Write down, before others are added, which pictures and films aren't turned upright; inside a transaction."""
+    for table in _TURNED_TABLES:
+        if database.meta(f"{table}_as_stored") is None:
+            newest = database.value(f"SELECT MAX(id) FROM {table}")
+            database.set_meta(f"{table}_as_stored", str(max(0, int(newest or 0))))
 
 
 def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path]:
@@ -170,7 +195,7 @@ def open_record(record: PictureRecord) -> Picture:
             f"The picture {record.name!r} isn't at {record.path} any more.",
             "Relink the project with the folder that holds it now.",
         )
-    picture = Picture(record.path)
+    picture = Picture(record.path, as_stored=record.as_stored)
     if picture.size != (record.height, record.width):
         raise ProjectError(
             f"The picture {record.path} is now {picture.size[0]} x {picture.size[1]} pixels;"

@@ -228,6 +228,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         )
         base = self._base
         with self._database.transaction():
+            pictures.keep_last_as_stored(self._database)
             pictures.insert_pictures(self._database, base, checked.pictures)
             films.insert_films(self._database, base, checked.films)
         known, known_films = set(self._by_id), set(self._film_by_id)

@@ -265,7 +265,7 @@ class PictureModel(QAbstractListModel):
 
     def _source(self, record: Entry) -> ThumbnailSource:
         is_film = isinstance(record, FilmRecord)
-        return ThumbnailSource(record.path, record.content_hash, self._folder, is_film)
+        return ThumbnailSource(record.path, record.content_hash, self._folder, is_film, record.as_stored)
 
     def _on_loaded(self, content_hash: str) -> None:
         before = dict(self._unreadable)

@@ -73,13 +73,13 @@ class ReasonsList(QListWidget):
             item.setData(Qt.ItemDataRole.UserRole, (reason.picture, reason.y, reason.x))
             self.addItem(item)
             try:
-                path = project.picture(reason.picture).path
+                record = project.picture(reason.picture)
             except SpmlError:
                 continue
             generation, row = self._generation, self.count() - 1
             self._submit(
                 _crop,
-                Picture(path),
+                Picture(record.path, as_stored=record.as_stored),
                 reason,
                 done=lambda crop, g=generation, r=row, c=info.color: self._set_icon(g, r, crop, c),
             )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import ImageOps, JpegImagePlugin
 
 from spml_core.images import Picture
+from spml_core.images.tiff import orientation_of
 from spml_core.io import storage_errors
 
 Pixels = NDArray[np.uint8]
@@ -70,6 +71,8 @@ def _is_in_thin_strips(path: Path) -> bool:
     """Whether single rows of a TIFF can be read without decoding all the others."""
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
+        if orientation_of(page) >= 5:  # a row of the picture is a column of the file
+            return False
         return not page.is_tiled and (page.is_memmappable or page.rowsperstrip <= 64)
 
 
