@@ -118,7 +118,9 @@ def import_marks(
     for kind, path, _ in sources:
         if kind in read and not read[kind]:
             what = "marked pixel" if kind in ("scribbles", "masks") else "mark on a picture of the project"
-            raise MarkError(f"{path} holds no {what}.", "Draw something, or leave it out.")
+            raise MarkError(
+                " ".join([f"{path} holds no {what}.", *warnings.lines]), "Draw something, or leave it out."
+            )
 
     together: dict[str, list[Mark]] = {}
     for marks_by_picture in read.values():

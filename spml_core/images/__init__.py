@@ -1,5 +1,6 @@
 """Reading pictures lazily: what is in a folder, how large it is, and its pixels as 8-bit RGB."""
 
+from spml_core.images.folders import Folders, common_folder
 from spml_core.images.listing import (
     PROJECT_DATABASE,
     check_stems,
@@ -9,16 +10,19 @@ from spml_core.images.listing import (
     walk_files,
     walk_pictures,
 )
-from spml_core.images.names import FrameNames, PictureNames
+from spml_core.images.names import FrameNames, Match, PictureNames
 from spml_core.images.picture import MIN_SIDE, Picture
 
 __all__ = [
     "MIN_SIDE",
     "PROJECT_DATABASE",
+    "Folders",
     "FrameNames",
+    "Match",
     "Picture",
     "PictureNames",
     "check_stems",
+    "common_folder",
     "content_hash",
     "list_pictures",
     "place_of",

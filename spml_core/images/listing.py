@@ -99,7 +99,7 @@ def list_pictures(folder: Path | str) -> list[Path]:
     return pictures
 
 
-def place_of(path: Path | str) -> Path:
+def place_of(path: str | os.PathLike[str]) -> Path:
     """Absolute path of a file or folder under its own name: links above it are followed, it itself isn't.
 
     A link is called as its user called it; its target may have any name.

@@ -16,6 +16,7 @@ classes.json                      only where the classes aren't VOC's own
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -232,7 +233,9 @@ def _boxes(
     found: ImportWarnings,
 ) -> dict[str, list[Mark]]:
     marks: dict[str, list[Mark]] = {name: [] for name in names}
-    return marks | read_voc_boxes((files[name] for name in names), Sizes(pictures), classes, found)
+    paths = [files[name] for name in names]
+    folder = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    return marks | read_voc_boxes(paths, folder, Sizes(pictures), classes, found)
 
 
 def _all_marked(marks: dict[str, list[Mark]], problem: str) -> None:

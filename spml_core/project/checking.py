@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 from spml_core.images import FrameNames
 from spml_core.project.choosing import Chosen
@@ -17,6 +18,7 @@ class Checked:
 
     pictures: list[CheckedPicture]
     films: list[CheckedFilm]
+    root: Path | None = None
 
     @property
     def stems(self) -> list[str]:
@@ -49,4 +51,4 @@ def check(chosen: Chosen, progress: Progress | None = None) -> Checked:
     for path in chosen.films:
         films.append(check_film(path))
         step()
-    return Checked(pictures, films)
+    return Checked(pictures, films, chosen.root)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from spml_core.errors import PictureError
 from spml_core.films import VIDEO_SUFFIXES, is_film
-from spml_core.images import check_stems, place_of, walk_files, walk_pictures
+from spml_core.images import check_stems, common_folder, place_of, walk_files, walk_pictures
 from spml_core.spelling import is_writable
 
 Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -24,10 +24,14 @@ FILM_FOLDERS = frozenset({".zarr"})
 
 @dataclass(frozen=True)
 class Chosen:
-    """Paths of still pictures, no two with one stem, and of films; each once."""
+    """Paths of still pictures, no two with one stem, and of films; each once.
+
+    ``root`` is the folder that holds all the pictures: folders inside it belong to their names.
+    """
 
     pictures: list[Path]
     films: list[Path]
+    root: Path | None = None
 
 
 def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chosen:
@@ -47,6 +51,7 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
         If there is none at all, two pictures share a stem, or a file's name isn't UTF-8.
     """
     given = list(films)
+    root: Path | None = None
     if isinstance(images, str | os.PathLike):
         path = Path(images)
         if path.exists() and is_film(path):
@@ -55,7 +60,7 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
             raise PictureError(
                 f"{path} is neither a folder nor a film.", "Give the folder that holds the pictures."
             )
-        found = walk_pictures(path)
+        found, root = walk_pictures(path), path.resolve()
         moving = [film for film in walk_files(path, FILM_FILES, FILM_FOLDERS) if is_film(film)]
         if not found and not moving and not given:
             raise PictureError(f"There is no picture in {path}.", "Put PNG, JPEG, TIFF or video files there.")
@@ -70,7 +75,7 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
     # The pictures of a folder that is a film are its frames.
     still = [path for path in found if taken.isdisjoint((path.resolve(), place_of(path).parent))]
     check_stems(still)
-    chosen = Chosen(still, _once([*moving, *given]))
+    chosen = Chosen(still, _once([*moving, *given]), root or common_folder(map(place_of, still)))
     for path in (*chosen.pictures, *chosen.films):
         if not is_writable(path.name):
             raise PictureError(f"The name of {path} isn't UTF-8.", "Rename the file.")

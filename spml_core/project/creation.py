@@ -62,7 +62,7 @@ def _build(building: Path, base: Path, checked: Checked, classes: ClassTable) ->
         with contextlib.closing(database), database.transaction():
             keep_last_as_stored(database)
             insert_classes(database, classes)
-            insert_pictures(database, base, checked.pictures)
+            insert_pictures(database, base, checked.pictures, checked.root)
             insert_films(database, base, checked.films)
     finally:
         lock.release()  # and the database is closed: Windows moves no folder with open files

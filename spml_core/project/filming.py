@@ -43,7 +43,12 @@ class Filming(Opened):
             film: names for film, names in self._file_names.items() if film in self._frame_names
         }
         sizes = {record.name: (record.height, record.width) for record in self._pictures}
-        self._picture_names = PictureNames(sizes, tuple(self._frame_names.values()))
+        stills = self._pictures
+        self._picture_names = PictureNames(
+            sizes,
+            tuple(self._frame_names.values()),
+            lambda: pictures.load_folders(self._database, self._base, stills),
+        )
 
     # Finding ----------------------------------------------------------------------------------------
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Literal, TypeAlias
 
 from spml_core.errors import ProjectError
-from spml_core.images import Picture, content_hash, place_of, walk_pictures
+from spml_core.images import Folders, Picture, common_folder, content_hash, place_of, walk_pictures
 from spml_core.project.database import Database
 from spml_core.spelling import is_writable
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture and film."""
+
+_ROOTS = "picture_roots"
+"""Key in ``meta``: JSON list of the folders, as paths are stored, that pictures were chosen by."""
 
 
 _TURNED_TABLES: tuple[Literal["pictures", "films"], ...] = ("pictures", "films")
@@ -81,8 +85,16 @@ def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: N
     return checked
 
 
-def insert_pictures(database: Database, base: Path, pictures: Iterable[CheckedPicture]) -> None:
-    """Add pictures, inside a transaction, with their paths relative to ``base``."""
+def insert_pictures(
+    database: Database, base: Path, pictures: Sequence[CheckedPicture], root: Path | None
+) -> None:
+    """Add pictures, inside a transaction, with their paths relative to ``base``.
+
+    ``root`` is the folder that they were chosen by: folders inside it tell them from pictures of the same names.
+    """
+    if pictures and root is not None:
+        roots = [*_roots(database), stored_path(root, base)]
+        database.set_meta(_ROOTS, json.dumps(list(dict.fromkeys(roots))))
     for picture in pictures:
         database.execute(
             "INSERT INTO pictures (name, path, content_hash, height, width) VALUES (?, ?, ?, ?, ?)",
@@ -124,6 +136,38 @@ def keep_last_as_stored(database: Database) -> None:
         if database.meta(f"{table}_as_stored") is None:
             newest = database.value(f"SELECT MAX(id) FROM {table}")
             database.set_meta(f"{table}_as_stored", str(max(0, int(newest or 0))))
+
+
+def load_folders(database: Database, base: Path, pictures: Iterable[PictureRecord]) -> Mapping[str, Folders]:
+    """Return the folders of each picture inside the one that it was chosen by, by its name.
+
+    Where that isn't known, in projects of older programs or after pictures were moved, they are counted from the
+    folder that holds all such pictures.
+    """
+    roots = sorted((str(absolute_path(root, base)) for root in _roots(database)), key=len)
+    by_folder: dict[Path, list[PictureRecord]] = {}
+    for record in pictures:
+        by_folder.setdefault(record.path.parent, []).append(record)
+    root_of = {
+        folder: next((Path(root) for root in roots if folder.is_relative_to(root)), None)
+        for folder in by_folder
+    }
+    rest = common_folder(by_folder[folder][0].path for folder, root in root_of.items() if root is None)
+    found: dict[str, Folders] = {}
+    for folder, records in by_folder.items():
+        root = root_of[folder] or rest
+        if root is not None:
+            folders = Folders.of_file(records[0].path, root)
+            found.update((record.name, folders) for record in records)
+    return found
+
+
+def _roots(database: Database) -> list[str]:
+    try:
+        roots = json.loads(database.meta(_ROOTS) or "[]")
+    except ValueError:
+        return []
+    return [root for root in roots if isinstance(root, str)] if isinstance(roots, list) else []
 
 
 def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path]:

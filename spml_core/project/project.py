@@ -166,6 +166,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         fresh = Chosen(
             pictures.new_pictures(self._pictures, chosen.pictures),
             new_films(self._films, chosen.films),
+            chosen.root,
         )
         return self._insert(check(fresh, progress))
 
@@ -229,7 +230,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         base = self._base
         with self._database.transaction():
             pictures.keep_last_as_stored(self._database)
-            pictures.insert_pictures(self._database, base, checked.pictures)
+            pictures.insert_pictures(self._database, base, checked.pictures, checked.root)
             films.insert_films(self._database, base, checked.films)
         known, known_films = set(self._by_id), set(self._film_by_id)
         self._reload_pictures()

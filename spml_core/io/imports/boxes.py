@@ -57,7 +57,7 @@ def read_boxes(
     else:
         kind, files = path.suffix.lower(), [path]
     if kind == ".xml":
-        return read_voc_boxes(files, pictures, classes, warnings)
+        return read_voc_boxes(files, path, pictures, classes, warnings)
     if kind == ".txt":
         return read_yolo_boxes(files, path, pictures, classes, warnings)
     if kind != ".json":
@@ -72,7 +72,7 @@ def _files_of_one_kind(folder: Path, pictures: Sizes) -> tuple[str, list[Path]]:
     for path in find_files(folder, _KINDS, "boxes"):
         by_kind.setdefault(path.suffix.lower(), []).append(path)
     # Data sets hold other text files too, such as lists of pictures.
-    if not any(is_named_after_picture(path, pictures) for path in by_kind.get(".txt", ())):
+    if not any(is_named_after_picture(path, pictures, folder) for path in by_kind.get(".txt", ())):
         by_kind.pop(".txt", None)
     if not by_kind:
         raise MarkError(

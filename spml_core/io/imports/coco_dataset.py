@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
+from spml_core.io.imports.claims import same_folders
 from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_json_object
 from spml_core.io.imports.json_values import as_index, as_numbers, as_object, list_of, text_of
-from spml_core.io.imports.pictures import Sizes, check_size, named_picture
+from spml_core.io.imports.pictures import Sizes, check_size, find_pictures, is_known, unknown_picture
 from spml_core.io.imports.warnings import ImportWarnings
 
 
@@ -136,7 +137,8 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
         )
     images = dict(_by_id(path, content, "images", "image"))
     categories = dict(_by_id(path, content, "categories", "category"))
-    stems: dict[int, str] = {}
+    stems = _pictures_of_images(path, images, pictures, warnings)
+    checked: set[int] = set()
     annotations: list[CocoAnnotation] = []
     for number, value in enumerate(content["annotations"], 1):
         fields = as_object(f"{path}, annotation number {number}", value)
@@ -144,21 +146,39 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
         image = as_index(where, fields, "image_id")
         if image not in images:
             raise MarkError(f"{where} is on image {image}, which the file lacks.", "Export it anew.")
+        about, of_image = images[image], f"{path}, image {image}"
         if image not in stems:
-            about, of_image = images[image], f"{path}, image {image}"
-            stem = named_picture(of_image, text_of(of_image, about, "file_name"), pictures)
+            raise unknown_picture(of_image, text_of(of_image, about, "file_name"), pictures)
+        stem = stems[image]
+        if stem is None:
+            continue
+        if image not in checked:
             check_size(of_image, about.get("height"), about.get("width"), stem, pictures)
-            stems[image] = stem
+            checked.add(image)
         if fields.get("iscrowd"):
-            warnings.add("Crowds (iscrowd) were left out", f"{where} on {stems[image]!r}")
+            warnings.add("Crowds (iscrowd) were left out", f"{where} on {stem!r}")
             continue
         category = as_index(where, fields, "category_id")
         if categories and category not in categories:
             raise ClassError(
                 f"{where} is of category {category}, which the file lacks.", "Export it anew, whole."
             )
-        annotations.append(CocoAnnotation(where, stems[image], category, fields))
+        annotations.append(CocoAnnotation(where, stem, category, fields))
     return CocoDataset(path, categories, annotations)
+
+
+def _pictures_of_images(
+    path: Path, images: Mapping[int, dict[str, Any]], pictures: Sizes, warnings: ImportWarnings
+) -> dict[int, str | None]:
+    """The picture that each image is, None if its folders speak of another one. Unknown ones aren't there."""
+    words = {
+        image: about["file_name"].strip()
+        for image, about in images.items()
+        if isinstance(about.get("file_name"), str) and about["file_name"].strip()
+    }
+    known = {image: word for image, word in words.items() if is_known(word, pictures)}
+    places = [(f"{path}, image {image}", word) for image, word in known.items()]
+    return dict(zip(known, find_pictures(places, pictures, warnings, same_folders), strict=True))
 
 
 def _by_id(path: Path, content: dict[str, Any], key: str, what: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -14,7 +14,7 @@ from spml_core.annotations import UNTOUCHED, Patch
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.files import find_files_by_stem
-from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files, picture_of_file
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.index_png import read_index_png
 
@@ -32,7 +32,7 @@ def read_masks(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings, optional
-        Gets none.
+        Is told of files whose folders name other pictures.
 
     Returns
     -------
@@ -47,10 +47,8 @@ def read_masks(
     ClassError
         If a PNG holds an index that is no class.
     """
-    return {
-        picture_of_file(path, pictures): [Patch(0, 0, checked_codes(path, pictures, classes))]
-        for path in find_picture_files(folder, (".png",), "masks", pictures).values()
-    }
+    files = find_picture_files(folder, (".png",), "masks", pictures, warnings or ImportWarnings())
+    return {name: [Patch(0, 0, checked_codes(path, pictures[name], classes))] for name, path in files.items()}
 
 
 def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:
@@ -64,9 +62,9 @@ def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:
     return Patch(int(rows[0]), int(columns[0]), labels)
 
 
-def checked_codes(path: Path, pictures: Sizes, classes: ClassTable) -> npt.NDArray[np.uint8]:
-    """Codes (H, W) of an index PNG that fits its picture and the classes. Errors as for ``read_masks``."""
-    height, width = pictures[picture_of_file(path, pictures)]
+def checked_codes(path: Path, size: tuple[int, int], classes: ClassTable) -> npt.NDArray[np.uint8]:
+    """Codes (H, W) of an index PNG that fits its picture's size and the classes. Errors as for ``read_masks``."""
+    height, width = size
     codes = read_index_png(path)
     if codes.shape != (height, width):
         raise MarkError(

@@ -18,7 +18,7 @@ from spml_core.io.imports.pictures import (
     Reader,
     Sizes,
     check_inside,
-    named_picture,
+    named_pictures,
 )
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.tables import TableRow, read_table
@@ -73,20 +73,23 @@ def read_key_points(
         return read(path, pictures, classes, warnings)
     if densepose:
         raise MarkError(f"{path} is no JSON file, as DensePose's annotations are.", "Give one.")
-    return _read_key_point_table(path, pictures, classes)
+    return _read_key_point_table(path, pictures, classes, warnings)
 
 
-def _read_key_point_table(path: Path, pictures: Sizes, classes: ClassTable) -> MarksByPicture:
-    rows = read_table(path, ("image", "x", "y", "class"), ("size", "instance"))
+def _read_key_point_table(
+    path: Path, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
+) -> MarksByPicture:
+    every = read_table(path, ("image", "x", "y", "class"), ("size", "instance"))
+    named = named_pictures([(row.where, row.cells["image"]) for row in every], pictures, warnings)
+    kept = [(row, stem) for row, stem in zip(every, named, strict=True) if stem is not None]
     places: list[tuple[str, float, float]] = []
     instances: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in rows:
-        stem = named_picture(row.where, row.cells["image"], pictures)
+    for row, stem in kept:
         y, x = check_inside(row.where, row.number("y"), row.number("x"), stem, pictures)
         places.append((stem, y, x))
         instances.setdefault((stem, row.cells.get("instance", "")), []).append((y, x))
     marks: MarksByPicture = {}
-    for row, (stem, y, x) in zip(rows, places, strict=True):
+    for (row, _), (stem, y, x) in zip(kept, places, strict=True):
         size = _size(row, instances[stem, row.cells.get("instance", "")])
         index = named_class(row.where, row.cells["class"], classes)
         marks.setdefault(stem, []).append(KeyPoint(index, y, x, size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from spml_core.annotations import Mark, Tag
 from spml_core.classes import ClassTable
@@ -12,7 +13,15 @@ from spml_core.io.imports.class_words import find_class
 from spml_core.io.imports.files import find_files, read_json_object
 from spml_core.io.imports.json_values import as_object, list_of
 from spml_core.io.imports.labelme_shapes import read_shape
-from spml_core.io.imports.pictures import MarksByPicture, Reader, Sizes, check_size, picture_of_file
+from spml_core.io.imports.pictures import (
+    MarksByPicture,
+    Reader,
+    Said,
+    Sizes,
+    check_only_file,
+    check_size,
+    pictures_of_files,
+)
 from spml_core.io.imports.warnings import ImportWarnings
 
 
@@ -74,17 +83,19 @@ def read_labelme(
         raise MarkError(f"There is no JSON in {path}.", "Give the folder that holds the labelme files.")
     marks: MarksByPicture = {}
     seen: dict[str, Path] = {}
+    read: list[tuple[Said, dict[str, Any]]] = []
     for file in files:
         content = read_json_object(file)
         if "shapes" not in content:
             raise MarkError(f"{file} is no labelme file: it has no shapes.", "Take it out of the folder.")
+        content.pop("imageData", None)  # all of the picture once more
         said = content.get("imagePath")
-        stem = picture_of_file(file, pictures, said if isinstance(said, str) else None)
-        if stem in seen:
-            raise MarkError(
-                f"Two files belong to the picture {stem!r}: {seen[stem]} and {file}.", "Keep one of them."
-            )
-        seen[stem] = file
+        read.append((Said(file, [(said, False)] if isinstance(said, str) and said else []), content))
+    stems = pictures_of_files([said for said, _ in read], path, pictures, warnings)
+    for file, (_, content), stem in zip(files, read, stems, strict=True):
+        if stem is None:
+            continue
+        check_only_file(stem, file, seen)
         check_size(str(file), content.get("imageHeight"), content.get("imageWidth"), stem, pictures)
         found: list[Mark] = []
         for number, shape in enumerate(list_of(str(file), content, "shapes"), 1):

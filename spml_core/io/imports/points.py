@@ -16,9 +16,10 @@ from spml_core.io.imports.pictures import (
     MarksByPicture,
     Sizes,
     check_inside,
-    find_picture,
+    find_pictures,
     is_inside,
-    named_picture,
+    is_known,
+    named_pictures,
 )
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.points_csv import read_point_rows
@@ -37,7 +38,7 @@ def read_points(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings, optional
-        Gets none.
+        Is told of rows whose folders name other pictures.
 
     Returns
     -------
@@ -53,9 +54,12 @@ def read_points(
         If a class is unknown.
     """
     marks: MarksByPicture = {}
-    for row in read_point_rows(path):
-        where = f"{path}, line {row.line}"
-        stem = named_picture(where, row.image, pictures)
+    rows = read_point_rows(path)
+    words = [(f"{path}, line {row.line}", row.image) for row in rows]
+    stems = named_pictures(words, pictures, warnings or ImportWarnings())
+    for row, (where, _), stem in zip(rows, words, stems, strict=True):
+        if stem is None:
+            continue
         y, x = check_inside(where, row.y, row.x, stem, pictures)
         marks.setdefault(stem, []).append(Point(named_class(where, row.class_word, classes), y, x))
     return marks
@@ -96,9 +100,10 @@ def read_clicks(
     path = Path(path)
     marks: MarksByPicture = {}
     missing = 0
-    for image, clicks in _images(path, read_json_object(path)):
-        stem = find_picture(image, pictures)
-        missing += stem is None
+    images = list(_images(path, read_json_object(path)))
+    stems = find_pictures([(str(path), image) for image, _ in images], pictures, warnings)
+    for (image, clicks), stem in zip(images, stems, strict=True):
+        missing += stem is None and not is_known(image, pictures)
         for number, click in enumerate(clicks, 1):
             where = f"{path}, {image}, click {number}"
             y, x = number_of(where, click, "y"), number_of(where, click, "x")

@@ -15,14 +15,14 @@ from spml_core.io.imports.files import read_xml
 from spml_core.io.imports.index_pngs import checked_codes, scribble_patch
 from spml_core.io.imports.pictures import (
     MarksByPicture,
+    Said,
     Sizes,
     check_size,
     find_picture_files,
     is_inside,
-    picture_of_file,
 )
 from spml_core.io.imports.warnings import ImportWarnings
-from spml_core.io.imports.xml_values import child_number, child_text
+from spml_core.io.imports.xml_values import child_number, child_text, said_by_xml
 
 LINE_WIDTH = 3.0
 """Pixels; that of the published label maps made from the lines (METHODS.md 1.10.3)."""
@@ -62,13 +62,13 @@ def read_scribbles(
     """
     warnings = warnings or ImportWarnings()
     marks: MarksByPicture = {}
-    for path in find_picture_files(folder, (".png", ".xml"), "scribbles", pictures).values():
+    files = find_picture_files(folder, (".png", ".xml"), "scribbles", pictures, warnings, _said)
+    for stem, path in files.items():
         found: list[Mark] = []
         if path.suffix.lower() == ".xml":
-            stem, found = _read_lines(path, pictures, classes, warnings)
+            found = _read_lines(path, stem, pictures, classes, warnings)
         else:
-            stem = picture_of_file(path, pictures)
-            patch = scribble_patch(checked_codes(path, pictures, classes))
+            patch = scribble_patch(checked_codes(path, pictures[stem], classes))
             if patch is not None:
                 found = [patch]
         if found:
@@ -88,11 +88,14 @@ def line_inside(
     return tuple(kept)
 
 
+def _said(path: Path) -> Said:
+    return said_by_xml(path, read_xml(path, "annotation")) if path.suffix.lower() == ".xml" else Said(path)
+
+
 def _read_lines(
-    path: Path, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
-) -> tuple[str, list[Mark]]:
+    path: Path, stem: str, pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
+) -> list[Mark]:
     root = read_xml(path, "annotation")
-    stem = picture_of_file(path, pictures, root.findtext("filename"))
     size = root.find("size")
     if size is not None:
         height, width = (child_number(str(path), size, name) for name in ("height", "width"))
@@ -100,7 +103,7 @@ def _read_lines(
     lines = root.findall("polygon")
     if not lines and root.find("object") is not None:
         raise MarkError(f"{path} holds boxes, no scribbles.", "Import it as boxes.")
-    return stem, [
+    return [
         _line(f"{path}, scribble {number}", line, pictures[stem], classes, warnings)
         for number, line in enumerate(lines, 1)
     ]

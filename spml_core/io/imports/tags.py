@@ -8,7 +8,7 @@ from pathlib import Path
 from spml_core.annotations import Tag
 from spml_core.classes import ClassTable
 from spml_core.io.imports.class_words import named_class
-from spml_core.io.imports.pictures import MarksByPicture, Reader, Sizes, named_picture
+from spml_core.io.imports.pictures import MarksByPicture, Reader, Sizes, named_pictures
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.tables import read_table
 
@@ -36,7 +36,7 @@ def read_tags(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings, optional
-        Gets none.
+        Is told of rows whose folders name other pictures.
     complete : bool
         Whether each picture's tags are all the classes it holds, background (class 0) aside.
 
@@ -53,8 +53,12 @@ def read_tags(
         If a class is unknown.
     """
     marks: MarksByPicture = {}
-    for row in read_table(path, ("image", "class")):
-        stem = named_picture(row.where, row.cells["image"], pictures)
+    rows = read_table(path, ("image", "class"))
+    words = [(row.where, row.cells["image"]) for row in rows]
+    stems = named_pictures(words, pictures, warnings or ImportWarnings())
+    for row, stem in zip(rows, stems, strict=True):
+        if stem is None:
+            continue
         tag = Tag(named_class(row.where, row.cells["class"], classes), complete)
         its_marks = marks.setdefault(stem, [])
         if tag not in its_marks:

@@ -14,14 +14,18 @@ from spml_core.io.imports.pictures import (
     MarksByPicture,
     Sizes,
     check_size,
-    picture_of_file,
+    pictures_of_files,
 )
 from spml_core.io.imports.warnings import ImportWarnings
-from spml_core.io.imports.xml_values import child_number, child_text
+from spml_core.io.imports.xml_values import child_number, child_text, said_by_xml
 
 
 def read_voc_boxes(
-    paths: Iterable[Path], pictures: Sizes, classes: ClassTable, warnings: ImportWarnings
+    paths: Iterable[Path],
+    source: Path,
+    pictures: Sizes,
+    classes: ClassTable,
+    warnings: ImportWarnings,
 ) -> MarksByPicture:
     """Boxes from Pascal VOC's XML files, one for each picture.
 
@@ -32,13 +36,17 @@ def read_voc_boxes(
     Parameters
     ----------
     paths : iterable of Path
+    source : Path
+        The file or folder that the user gave.
     pictures, classes, warnings
         As for ``read_boxes``; result and errors too.
     """
     marks: MarksByPicture = {}
-    for path in paths:
-        root = read_xml(path, "annotation")
-        stem = picture_of_file(path, pictures, root.findtext("filename"))
+    read = [(path, read_xml(path, "annotation")) for path in paths]
+    stems = pictures_of_files([said_by_xml(path, root) for path, root in read], source, pictures, warnings)
+    for (path, root), stem in zip(read, stems, strict=True):
+        if stem is None:
+            continue
         size = root.find("size")
         if size is not None:
             height, width = (child_number(str(path), size, name) for name in ("height", "width"))

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from spml_core.errors import MarkError
+from spml_core.io.imports.pictures import Said
+
+
+def said_by_xml(path: Path, root: Element) -> Said:
+    """What a file in Pascal VOC's form says of its picture: its name, its folder and its path of then."""
+    name, folder, place = ((root.findtext(tag) or "").strip() for tag in ("filename", "folder", "path"))
+    words = [f"{folder}/{name}" if folder and name else name, place]
+    return Said(path, [(word, True) for word in words if word])
 
 
 def child_text(where: str, element: Element, name: str) -> str:

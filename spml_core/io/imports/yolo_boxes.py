@@ -11,7 +11,13 @@ from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.box_check import checked_box
 from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_bytes
-from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_named_after_picture, picture_of_file
+from spml_core.io.imports.pictures import (
+    MarksByPicture,
+    Said,
+    Sizes,
+    is_named_after_picture,
+    pictures_of_files,
+)
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.imports.yolo_names import find_names
 
@@ -43,10 +49,15 @@ def read_yolo_boxes(
     """
     class_of = _class_of_numbers(source, classes, warnings)
     marks: MarksByPicture = {}
-    for path in paths:
-        if path.name.lower() in _NO_LABELS and not is_named_after_picture(path, pictures):
+    labels = [
+        path
+        for path in paths
+        if path.name.lower() not in _NO_LABELS or is_named_after_picture(path, pictures, source)
+    ]
+    stems = pictures_of_files([Said(path) for path in labels], source, pictures, warnings)
+    for path, stem in zip(labels, stems, strict=True):
+        if stem is None:
             continue
-        stem = picture_of_file(path, pictures)
         for line, text in enumerate(read_bytes(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
             if not text.strip():
                 continue
