@@ -22,6 +22,7 @@ from spml_core.cli.info import info
 from spml_core.cli.new import new
 from spml_core.cli.predict import predict
 from spml_core.cli.propagate import propagate
+from spml_core.cli.relink import relink
 from spml_core.cli.run_paper import run_paper
 from spml_core.cli.suggest import suggest
 from spml_core.cli.train import train
@@ -38,6 +39,7 @@ app.command("app")(open_app)
 app.command("demo")(demo)
 app.command("new")(new)
 app.command("add")(add)
+app.command("relink")(relink)
 app.command("import")(import_marks)
 app.command("train")(train)
 app.command("predict")(predict)

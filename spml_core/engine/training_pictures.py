@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spml_core.errors import ProjectError
 from spml_core.project import FilmRecord, PictureRecord, Project
+from spml_core.project.pictures import FIND_MOVED
 
 FRAMES_OF_A_FILM = 20
 """Unmarked frames of each film that take part, at the most.
@@ -66,7 +67,7 @@ def check_there(project: Project) -> None:
             others = f" and {len(missing) - 1} others aren't" if missing[1:] else " isn't"
             raise ProjectError(
                 f"The {what} {missing[0].name!r}{others} where it was: there is no {missing[0].path}.",
-                "Relink the project with the folder that holds it now.",
+                FIND_MOVED,
             )
     for film in project.films:
         project.check_film(film)

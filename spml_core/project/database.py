@@ -48,7 +48,7 @@ class Database:
                 if write:
                     raise ProjectError(
                         f"{path} can't be written to: {error}.",
-                        "Open the project for reading only, or change its permissions.",
+                        "Use commands for reading only, or change its permissions; spml info, suggest and export read.",
                     ) from error
                 self._connection = self._connected_unchanging()
 
@@ -98,7 +98,7 @@ class Database:
         elif version < known:
             raise ProjectError(
                 f"The project has the older format version {version}; this program uses {known}.",
-                "Open it once for writing.",
+                "Open it once for writing: with spml app, spml add or spml import.",
             )
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from spml_core.films import Film, film_hash, is_film, open_film
 from spml_core.images import FrameNames, place_of, walk_files, walk_pictures
 from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_core.project.database import Database
-from spml_core.project.pictures import PictureRecord, absolute_path, is_as_stored, stored_path
+from spml_core.project.pictures import FIND_MOVED, PictureRecord, absolute_path, is_as_stored, stored_path
 from spml_core.spelling import is_writable
 
 _FRAMES = 32  # bits of a frame's id that are its index
@@ -242,7 +242,7 @@ def check_names(stills: Collection[str], films: Sequence[FrameNames]) -> None:
         if film.film in seen:
             raise ProjectError(
                 f"Two films share the name {film.film!r}.",
-                "Rename one of them, or relink if the film was moved.",
+                f"Rename one of them; or, if it is the same and was moved: {FIND_MOVED}",
             )
         seen.add(film.film)
         name = next((name for name in stills if film.index(name) is not None), None)

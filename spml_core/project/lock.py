@@ -41,7 +41,7 @@ class WriterLock:
         except OSError as error:
             raise ProjectError(
                 f"{folder} can't be written to: {error.strerror or error}.",
-                "Open the project for reading only, or change its permissions.",
+                "Use commands for reading only, or change its permissions; spml info, suggest and export read.",
             ) from error
         # Beside the lock, not in it: who asks in vain may empty that file. Only a hint, so a full disk is no
         # reason to stop.

@@ -12,10 +12,9 @@ from pathlib import Path
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.films import Film, film_hash, open_film
 from spml_core.project.films import FilmRecord, film_stamp
+from spml_core.project.pictures import FIND_MOVED
 
 MOST = 3
-
-_RELINK = "Relink the project with the folder that holds it now."
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class OpenFilms:
             if not same:
                 raise ProjectError(
                     f"The film {record.name!r} was replaced: what is at {record.path} now has another content.",
-                    f"Put the original back. {_RELINK}",
+                    f"Put the original back. {FIND_MOVED}",
                 )
             self._trusted[record.id] = stamp
             # Without it the content is read once more another time.
@@ -128,7 +127,8 @@ class OpenFilms:
             raise ProjectError(
                 f"The film {record.path} now reads as {found}; the project knows it with {record.count}"
                 f" of {record.height} x {record.width}.",
-                "Open it with the version of the program that added it, or add it anew under another name.",
+                "Open it with the version of the program that added it, or rename it and add it anew: spml add PROJECT"
+                " FILM.",
             )
         return film
 
@@ -143,6 +143,6 @@ def _touched(record: FilmRecord) -> tuple[int, int]:
         about = record.path.stat()
     except OSError as error:
         raise ProjectError(
-            f"The film {record.name!r} isn't at {record.path} any more: it was moved or removed.", _RELINK
+            f"The film {record.name!r} isn't at {record.path} any more: it was moved or removed.", FIND_MOVED
         ) from error
     return about.st_mtime_ns, about.st_size

@@ -17,6 +17,12 @@ from spml_core.spelling import is_writable
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture and film."""
 
+FIND_MOVED = (
+    "Relink it with the folder that holds it now: spml relink PROJECT DIR,"
+    ' or "Find moved pictures..." in the window.'
+)
+"""What to do about a picture or film that isn't where it was."""
+
 _ROOTS = "picture_roots"
 """Key in ``meta``: JSON list of the folders, as paths are stored, that pictures were chosen by."""
 
@@ -188,7 +194,7 @@ def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path
         elif twin.path not in (place_of(path), path.resolve()):
             raise ProjectError(
                 f"The project already has a picture {path.stem!r}, {twin.path}; {path} has the same name.",
-                "Rename the new one, or relink if the pictures were moved.",
+                f"Rename the new one; or, if it is the same and was moved: {FIND_MOVED}",
             )
     return fresh
 
@@ -237,7 +243,7 @@ def open_record(record: PictureRecord) -> Picture:
     if not record.path.is_file():
         raise ProjectError(
             f"The picture {record.name!r} isn't at {record.path} any more.",
-            "Relink the project with the folder that holds it now.",
+            FIND_MOVED,
         )
     picture = Picture(record.path, as_stored=record.as_stored)
     if picture.size != (record.height, record.width):

@@ -206,6 +206,13 @@ class Project(ClassEditing, Marking, RunKeeping):
             progress(1, 1)
         return self._insert(Checked([], [film]))[1][0]
 
+    def missing(self) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
+        """Still pictures that aren't where they were, and films that aren't, or were replaced by others."""
+        return (
+            tuple(record for record in self._pictures if not record.path.is_file()),
+            tuple(film for film in self._films if not self._is_there(film)),
+        )
+
     def relink(self, folder: Path | str) -> int:
         """Find pictures and films that aren't where they were, by their content, in ``folder``; the number found.
 

@@ -228,7 +228,7 @@ def class_ids_of(database: Database, run: Run, today: Sequence[int]) -> tuple[in
 
 def _require(database: Database, key: str) -> None:
     if database.value("SELECT id FROM runs WHERE id = ?", (_checked(key),)) is None:
-        raise ProjectError(f"There is no run {key!r}.", "List the project's runs.")
+        raise ProjectError(f"There is no run {key!r}.", "spml info lists the project's runs.")
 
 
 def _checked(key: str) -> str:

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from spml_core.annotations import Patch, Point
 from spml_core.classes import ClassTable
 from spml_core.project import Project
+from spml_core.project.pictures import FIND_MOVED
 from spml_napari import thumbnails
 from spml_napari.docks import pictures as pictures_module
 from spml_napari.docks.badges import Badge
@@ -179,6 +180,7 @@ def test_moved_pictures_are_found_again(qtbot, dock, session, tmp_path, monkeypa
     shutil.move(tmp_path / "images", tmp_path / "moved")
     dock.look_for_missing()
     qtbot.waitUntil(dock.find_moved.isVisible)
+    assert f'"{dock.find_moved.text()}" in the window' in FIND_MOVED  # what remedies call it
     assert badges(dock, "first") == (Badge.MARKED, Badge.MISSING)
     (tmp_path / "empty").mkdir()
     answers = [tmp_path / "empty", None, tmp_path / "moved"]
