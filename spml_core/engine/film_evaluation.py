@@ -21,6 +21,7 @@ from spml_core.films import Film, open_film
 from spml_core.io import find_index_pngs, read_index_png, write_atomic
 from spml_core.metrics import ConfusionMatrix, Scores
 from spml_core.project import FilmRecord, Project
+from spml_core.spelling import composed
 
 Labels: TypeAlias = NDArray[np.uint8]
 LabelsAt: TypeAlias = Callable[[int], Labels | None]
@@ -327,9 +328,10 @@ def match_frames(files: Mapping[str, Path], film: Film) -> dict[int, Path]:
 
 
 def _by_stem(film: Film) -> Callable[[str], int | None]:
-    stems = {film.stem(index): index for index in range(film.count)} if film.kind == "sequence" else {}
-    prefix = f"{film.path.name}_" if film.path is not None else ""
-    return lambda stem: stems.get(stem, stems.get(stem.removeprefix(prefix)))
+    known = (film.stem(index) for index in range(film.count if film.kind == "sequence" else 0))
+    stems = {composed(stem or ""): index for index, stem in enumerate(known)}
+    prefix = composed(f"{film.path.name}_") if film.path is not None else ""
+    return lambda stem: stems.get(composed(stem), stems.get(composed(stem).removeprefix(prefix)))
 
 
 def _by_number(files: Mapping[str, Path], count: int) -> Callable[[str], int | None]:

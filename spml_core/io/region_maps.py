@@ -29,6 +29,7 @@ from scipy.sparse.csgraph import connected_components
 
 from spml_core.errors import ConfigError, PictureError
 from spml_core.io.atomic import write_atomic
+from spml_core.spelling import composed
 
 UCM_THRESHOLD = 0.1
 """Level at which a contour map is cut unless told otherwise: that of the maps published for DensePose (1.9)."""
@@ -99,7 +100,7 @@ def read_regions(
 
 
 def find_region_maps(folder: Path | str) -> dict[str, Path]:
-    """Files of a folder that :func:`read_regions` may read, by stem: the name of their picture.
+    """Files of a folder that :func:`read_regions` may read, by stem, composed (NFC): the name of their picture.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def find_region_maps(folder: Path | str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-            twin = found.setdefault(path.stem, path)
+            twin = found.setdefault(composed(path.stem), path)
             if twin is not path:
                 raise PictureError(f"{twin} and {path} are both for {path.stem!r}.", "Keep one of them.")
     if not found:

@@ -15,6 +15,7 @@ from spml_core.io.region_maps import find_region_maps, read_regions
 from spml_core.paper.parts import Parts
 from spml_core.seeds.activation import normalise_psa
 from spml_core.seeds.cam_files import read_activation_maps
+from spml_core.spelling import composed
 from spml_core.training.training_set import TrainingPicture
 
 _ACTIVATION = ("cam", "CAM", "cams")
@@ -65,7 +66,7 @@ def region_maps(folder: Path, pictures: Sequence[TrainingPicture]) -> Callable[[
     """
     files = find_region_maps(folder)
     by_name = {picture.name: picture for picture in pictures}
-    missing = [name for name in by_name if name not in files]
+    missing = [name for name in by_name if composed(name) not in files]
     if missing:
         raise PictureError(
             f"{folder} lacks the regions of {len(missing)} of {len(by_name)} marked pictures"
@@ -75,6 +76,6 @@ def region_maps(folder: Path, pictures: Sequence[TrainingPicture]) -> Callable[[
 
     def read(name: str) -> NDArray[np.integer]:
         height, width = by_name[name].rgb().shape[:2]
-        return read_regions(files[name], (height, width), max_regions=_MOST_REGIONS)
+        return read_regions(files[composed(name)], (height, width), max_regions=_MOST_REGIONS)
 
     return read

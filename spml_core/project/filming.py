@@ -22,6 +22,7 @@ from spml_core.project.lock import WriterLock
 from spml_core.project.open_films import OpenFilms
 from spml_core.project.opened import Opened
 from spml_core.project.pictures import PictureRecord
+from spml_core.spelling import composed
 
 
 class Filming(Opened):
@@ -112,7 +113,7 @@ class Filming(Opened):
             if film.name == word:
                 return film
         for film in self._films:
-            if film.path in places or film.path.name == word:
+            if film.path in places or composed(word) in (composed(film.name), composed(film.path.name)):
                 return film
         have = ", ".join(film.name for film in self._films[:5]) + " ..." * (len(self._films) > 5)
         raise ProjectError(f"The project has no film {word!r}.", f"It has {have or 'none'}.")

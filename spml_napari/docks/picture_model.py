@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 
 from spml_core.project import FilmRecord, PictureRecord
+from spml_core.spelling import composed
 from spml_napari.docks.badges import Badge
 from spml_napari.docks.film_times import length_in_words
 from spml_napari.docks.rows import BADGES_ROLE, FADED_ROLE, FILM_ROLE, ID_ROLE, STRIP_ROLE, SUBTITLE_ROLE
@@ -151,12 +152,12 @@ class PictureModel(QAbstractListModel):
 
     def _list(self, keep: Collection[Key] = ()) -> None:
         kept = frozenset(keep) & self._row_of.keys()
-        words = self._text.casefold()
+        words = composed(self._text).casefold()
         chosen = self._states.chosen(self._filter, self._ids, self.problems)
         rows = [
             record
             for record in self._records
-            if _key(record) in kept or (_key(record) in chosen and words in record.name.casefold())
+            if _key(record) in kept or (_key(record) in chosen and words in composed(record.name).casefold())
         ]
         if rows == self._rows:
             if rows:
