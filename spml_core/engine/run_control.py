@@ -8,7 +8,7 @@ from spml_core.engine.training_pictures import check_there
 from spml_core.errors import TrainingError
 from spml_core.project import Project, Run, RunState
 
-MODEL_FILE = "model.json"
+MODEL_FILE = "model.safetensors"
 """Is in a run's folder if a model is."""
 
 

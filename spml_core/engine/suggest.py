@@ -20,7 +20,7 @@ from spml_core.engine.ranking import next_to_mark
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.generators import run_to_end
 from spml_core.labeling.picture_prediction import shorten, shrunk_prediction
-from spml_core.labeling.trained_model import WEIGHTS_FILE, TrainedModel
+from spml_core.labeling.trained_model import MODEL_FILE, TrainedModel
 from spml_core.project import PictureRecord, Project
 from spml_core.suggesting.evidence import Evidence, corrected_prior, gather_evidence
 from spml_core.suggesting.picture_features import PictureFeatures
@@ -326,7 +326,7 @@ class Suggester:
         if run is None:
             return None
         try:
-            stamp = run.id, (run.folder / WEIGHTS_FILE).stat().st_mtime_ns
+            stamp = run.id, (run.folder / MODEL_FILE).stat().st_mtime_ns
         except OSError:
             return None  # still training
         count = len(self.project.classes)

@@ -13,6 +13,8 @@ from typing import IO
 from spml_core.errors import StorageError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Some network drives can't bring a folder to the disk, and a folder may be writable but not readable.
+_CANNOT_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM})
 
 
 @contextlib.contextmanager
@@ -47,7 +49,8 @@ def write_atomic(path: Path | str, content: bytes | Callable[[IO[bytes]], object
     Raises
     ------
     StorageError
-        If the disk is full or the file can't be written. The temporary file is gone, the old file untouched.
+        If the disk is full or the file can't be written: the temporary file is gone, the old file untouched. Or, and it
+        says so, if the new file is in place but the disk failed to keep its name.
     """
     path = Path(path)
     with storage_errors(path):
@@ -67,18 +70,32 @@ def write_atomic(path: Path | str, content: bytes | Callable[[IO[bytes]], object
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        fsync_folder(path.parent)
+    keep_name(path)
 
 
-def fsync_folder(folder: Path) -> None:
-    """Bring a folder's list of names to the disk, where the system can."""
+def keep_name(path: Path) -> None:
+    """Bring the name that a file or folder has just got to the disk, where the system can.
+
+    Raises
+    ------
+    StorageError
+        If the disk fails. It says that the file is in place: only a power cut could still undo that.
+    """
     if os.name == "nt":  # Windows can't open folders
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in _CANNOT_SYNC:
+            return
+        raise StorageError(
+            f"{path} is written, but its folder can't be brought to the disk: {error.strerror or error}.",
+            "It may be lost in a power cut. Check the disk, and write it again.",
+        ) from error
 
 
 def _mode_for(path: Path) -> int:

@@ -1,8 +1,9 @@
-"""A trained model: what turns pixels into labels, and its two files on disk."""
+"""A trained model: what turns pixels into labels, and its file on disk."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import safetensors.torch
 import torch
 
 from spml_core.config import TrainConfig
-from spml_core.errors import ProjectError, SpmlError
-from spml_core.io import write_atomic
+from spml_core.errors import ProjectError, SpmlError, TrainingError
+from spml_core.io import storage_errors, write_atomic
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.models import (
@@ -26,10 +27,12 @@ from spml_core.models import (
     build_backbone,
 )
 
-# 2: the bank knows where its segments are and who named them. 3: what kind of network it is.
-FORMAT = 3
-WEIGHTS_FILE = "model.safetensors"
-CONFIG_FILE = "model.json"
+# 2: the bank knows where its segments are and who named them. 3: what kind of network it is. 4: all in one file.
+FORMAT = 4
+MODEL_FILE = "model.safetensors"
+OLD_ABOUT_FILE = "model.json"
+"""Held what is in the metadata of ``MODEL_FILE`` from format 4 on."""
+_ABOUT = "spml"
 _PYRAMID, _PAPER = "pyramid", "paper"  # kinds of network: SegmentationNetwork, WindowedNetwork
 _BANK_PARTS = ("prototypes", "labels", "pictures", "segments", "places", "marked")
 
@@ -65,12 +68,14 @@ class TrainedModel:
         return self.network.device
 
     def save(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``model.json``, each whole or not at all.
+        """Write ``model.safetensors``, whole or not at all: tensors, and all the rest in its metadata.
 
         The default backbone isn't written unless it has learned: its package has it.
 
         Raises
         ------
+        TrainingError
+            If a tensor holds NaN or infinite numbers; the model that was there stays.
         StorageError
             If the disk is full or the folder can't be written.
         """
@@ -88,26 +93,31 @@ class TrainedModel:
         if self.bank is not None:
             parts = {name: getattr(self.bank, name) for name in _BANK_PARTS}
             tensors |= {f"bank.{k}": part.cpu().contiguous() for k, part in parts.items() if part is not None}
-        write_atomic(folder / WEIGHTS_FILE, safetensors.torch.save(tensors))
-        write_atomic(folder / CONFIG_FILE, json.dumps(about, indent=1).encode())
+        if broken := _not_finite(tensors):
+            raise TrainingError(
+                f"The model for {folder} isn't written: {broken} holds numbers that are NaN or infinite.",
+                "Train again with another seed or a lower learning rate; what was written before stays.",
+            )
+        write_atomic(folder / MODEL_FILE, safetensors.torch.save(tensors, {_ABOUT: json.dumps(about)}))
+        with storage_errors(folder / OLD_ABOUT_FILE):
+            (folder / OLD_ABOUT_FILE).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, now or in an older version.
 
         Raises
         ------
         ProjectError
-            If a file is missing, damaged, or from a newer version.
+            If the file is missing, damaged, or from a newer version; if a tensor is missing or isn't finite.
         """
         try:
-            about: dict[str, Any] = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
+            about, state = _read(folder)
             if about["format"] > FORMAT:
                 raise ProjectError(
                     f"The model in {folder} has format {about['format']}; this program reads up to {FORMAT}.",
                     "Update the program.",
                 )
-            state = safetensors.torch.load_file(folder / WEIGHTS_FILE)
             config = TrainConfig.from_dict(about["config"])
             names = tuple(about["classes"])
             shape = dict(about["refinement"])
@@ -117,11 +127,23 @@ class TrainedModel:
                 name: state.pop(f"bank.{name}").to(device) for name in _BANK_PARTS if f"bank.{name}" in state
             }
             bank = RetrievalBank(**parts, num_classes=len(names)) if parts else None
-            network.load_state_dict(state, strict=whole)
             pictures = tuple(about.get("bank_pictures", ()))
-        except SpmlError:
+            _fill(network, state, whole)
+            if bank is not None and "bank_pictures" in about:
+                _check_bank(bank, pictures)
+        except ProjectError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        except (
+            OSError,
+            SpmlError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RuntimeError,
+            RecursionError,
+            safetensors.SafetensorError,
+        ) as error:
             raise ProjectError(
                 f"The model in {folder} can't be read ({type(error).__name__}: {str(error)[:200]}).",
                 "Train again, or make another run current.",
@@ -131,6 +153,49 @@ class TrainedModel:
     def with_color_strength(self, strength: float) -> TrainedModel:
         """The same model with another weight of the pictures' own colours."""
         return replace(self, refinement=replace(self.refinement, color_strength=strength))
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """What a folder's model file says of itself, and its tensors."""
+    with safetensors.safe_open(folder / MODEL_FILE, "pt") as file:
+        said = (file.metadata() or {}).get(_ABOUT)
+        about: Any = json.loads((folder / OLD_ABOUT_FILE).read_text("utf-8") if said is None else said)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if broken := _not_finite(tensors):
+        raise ValueError(f"{broken} holds numbers that are NaN or infinite")
+    return about, tensors
+
+
+def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The first tensor that holds NaN or infinite numbers; empty if none does."""
+    broken = (n for n, t in tensors.items() if t.is_floating_point() and not bool(t.isfinite().all()))
+    return next(broken, "")
+
+
+def _fill(network: DenseNetwork, state: Mapping[str, torch.Tensor], whole: bool) -> None:
+    """Put all tensors of a model into its network.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If one is missing, unknown or of another shape.
+    """
+    lacks, unknown = network.load_state_dict(state, strict=False)
+    lacks = [name for name in lacks if whole or not name.startswith("backbone.")]
+    for names, problem in ((lacks, "lacks"), (unknown, "has the unknown")):
+        if names:
+            raise ValueError(f"it {problem} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+
+
+def _check_bank(bank: RetrievalBank, pictures: tuple[str, ...]) -> None:
+    """Complain of a bank that another model's description came with.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(bank) and not 0 <= int(bank.pictures.min()) <= int(bank.pictures.max()) < len(pictures):
+        raise ValueError(f"its bank is of more pictures than the {len(pictures)} it names")
 
 
 def _network_for(about: dict[str, Any], config: TrainConfig, num_classes: int) -> tuple[DenseNetwork, bool]:

@@ -113,7 +113,7 @@ class Batches:
         return CropBatch(rgb, labels, regions, torch.from_numpy(np.stack(tags)))
 
     def _crop(self, place: int) -> tuple[Augmented, NDArray[np.bool_]]:
-        """The crop at a place in the endless line of pictures, and the classes of its whole picture."""
+        """The crop at a place in the endless line of pictures, and the classes that its whole picture is known to hold."""
         index = self.picture_at(place)
         picture = self._context.pictures[index]
         labels = self._labels(index)
@@ -123,7 +123,7 @@ class Batches:
             crop = self._augmentation(picture.rgb(), labels, regions, rng)
         except ConfigError as error:
             raise TrainingError(f"{picture.name}: {error.problem}", error.remedy) from error
-        return crop, self._context.present(index, labels)
+        return crop, self._context.tags(index, labels)
 
     def picture_at(self, place: int) -> int:
         """Number of the picture at a place: every picture once, then every one again in another order."""

@@ -77,10 +77,14 @@ class PaperContext:
 
         A picture of which nothing is known may hold all (METHODS.md 1.14, 1.17).
         """
-        count = self.num_classes
-        there: NDArray[np.bool_] = np.bincount(weak.ravel(), minlength=IGNORE + 1)[:count] > 0
+        there = self.tags(index, weak)
+        return there if there.any() else np.ones(self.num_classes, bool)
+
+    def tags(self, index: int, weak: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Classes that a training picture is known to hold, (K,): none if nothing is known (METHODS.md 1.8.3)."""
+        there: NDArray[np.bool_] = np.bincount(weak.ravel(), minlength=IGNORE + 1)[: self.num_classes] > 0
         if not self.preset.label_map_tags:
             there = there | self.pictures[index].tags
             if there.any():
                 there[0] = True
-        return there if there.any() else np.ones(count, bool)
+        return there

@@ -47,7 +47,9 @@ class EmbeddingLearner:
         self._network.train()
         batch = self._batches.take(index).to(self._context.device)
         rates = settings.optimisation
-        set_learning_rate(self._optimiser, rates.learning_rate, index, total, warm_up=rates.warm_up)
+        set_learning_rate(
+            self._optimiser, rates.learning_rate, index, total, warm_up=rates.warm_up, power=rates.power
+        )
         embeddings, logits = self._network(batch.rgb)
         fit = cross_entropy(logits, batch.labels, self._context.num_classes)
         related = contrastive_step(

@@ -52,7 +52,9 @@ class HeadLearner:
         rates = self._context.preset.classifier.optimisation
         self._head.train()
         batch = self._batches.take(index).to(self._context.device)
-        set_learning_rate(self._optimiser, rates.learning_rate, index, total, warm_up=rates.warm_up)
+        set_learning_rate(
+            self._optimiser, rates.learning_rate, index, total, warm_up=rates.warm_up, power=rates.power
+        )
         with torch.no_grad():
             embeddings = self._network.embedding(batch.rgb)
         loss = cross_entropy(self._head(embeddings), batch.labels, self._context.num_classes)

@@ -14,10 +14,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from spml_core.errors import TrainingError
 from spml_core.paper.run_folder import StageFolder
 from spml_core.paper.tensors import load_tensors, save_tensors
 from spml_core.training.events import CheckpointSaved, Event, StageProgress, StepDone
+from spml_core.training.guard import finite_losses
 
 _CHECKPOINT = "checkpoint.safetensors"
 _NETWORK = "network.safetensors"
@@ -78,12 +78,7 @@ def learn(
     saving = 0.0
     for index in range(first, iterations):
         seed_step(seed, stage.name, index, device)
-        losses = {name: float(loss.detach()) for name, loss in learner.step(index, iterations).items()}
-        if losses["total"] != losses["total"] or abs(losses["total"]) == float("inf"):
-            raise TrainingError(
-                f"{stage.name}: the loss is {losses['total']} in step {index + 1}.",
-                "Check that the weights belong to the backbone, or choose another seed.",
-            )
+        losses = finite_losses(learner.step(index, iterations), stage.name, index + 1)
         now = time.monotonic()
         left = (now - began) / (index + 1 - first) * (iterations - index - 1)
         try:

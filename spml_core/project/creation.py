@@ -13,7 +13,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE
 from spml_core.io import storage_errors
-from spml_core.io.atomic import fsync_folder
+from spml_core.io.atomic import keep_name
 from spml_core.project.checking import Checked, check
 from spml_core.project.choosing import Images, choose
 from spml_core.project.class_table import insert_classes
@@ -50,7 +50,7 @@ def create_project(
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
-        fsync_folder(path.parent)
+        keep_name(path)
 
 
 def _build(building: Path, base: Path, checked: Checked, classes: ClassTable) -> None:

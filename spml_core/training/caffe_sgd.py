@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spml_core.errors import ConfigError
 from spml_core.models.paper_network import PaperNetwork
-from spml_core.training.schedule import poly
+from spml_core.training.schedule import POWER, poly
 
 MomentumForm = Literal["caffe", "torch"]
 
@@ -155,14 +155,20 @@ def make_paper_optimiser(
 
 
 def set_learning_rate(
-    optimiser: torch.optim.Optimizer, base: float, step: int, total: int, *, warm_up: int = WARM_UP
+    optimiser: torch.optim.Optimizer,
+    base: float,
+    step: int,
+    total: int,
+    *,
+    warm_up: int = WARM_UP,
+    power: float = POWER,
 ) -> float:
     """Give every group its learning rate for ``step`` (from 0) of ``total``, and return that of a factor of 1.
 
-    ``base * (1 - step / total)^0.9``, but in the first ``warm_up`` steps no more than a ramp from ``0.1 base`` to
+    ``base * (1 - step / total)^power``, but in the first ``warm_up`` steps no more than a ramp from ``0.1 base`` to
     ``base`` (METHODS.md 0.4); times the group's ``lr_mult``.
     """
-    rate = base * poly(step, total, warm_up=warm_up)
+    rate = base * poly(step, total, warm_up=warm_up, power=power)
     for group in optimiser.param_groups:
         group["lr"] = rate * group.get("lr_mult", 1.0)
     return rate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from spml_core.errors import TrainingError
+from spml_core.errors import ConfigError, TrainingError
 from spml_core.io import write_atomic
 from spml_core.relations import MemoryBank
 
@@ -52,6 +53,24 @@ class Progress:
     generator: dict[str, Any]
     sizes: tuple[int, ...] = ()
     marks: tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Complain of values that no training wrote.
+
+        Raises
+        ------
+        ValueError, TypeError
+        """
+        counts = (self.step, self.total, self.per_class, *self.sizes, *self.marks)
+        if not all(isinstance(count, int) for count in counts) or not 0 <= self.step <= self.total:
+            raise ValueError("its counts are no whole numbers from 0 on")
+        if not (0 <= float(self.seconds) < math.inf and math.isfinite(self.color_strength)):
+            raise ValueError("its times and weights are no numbers")
+        if any(len(counts) not in (0, len(self.pictures)) for counts in (self.sizes, self.marks)):
+            raise ValueError("its lists have different lengths")
+        if not all(isinstance(name, str) for name in self.pictures):
+            raise ValueError("the names of its pictures are no words")
+        np.random.default_rng().bit_generator.state = self.generator
 
 
 def save_checkpoint(
@@ -109,16 +128,29 @@ class Checkpoint:
             with safetensors.safe_open(path, "pt") as file:
                 values = json.loads(file.metadata()["progress"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            listed = {name: tuple(values.get(name, ())) for name in ("pictures", "sizes", "marks")}
+            progress = Progress(**(values | listed))
+            progress.check()
+            if missing := {"labels", "generator"} - tensors.keys():
+                raise ValueError(f"it lacks {min(missing)}")
         except FileNotFoundError as error:
             raise TrainingError(
                 f"There is no checkpoint in {folder}.", "Train without --resume to begin anew."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            safetensors.SafetensorError,
+        ) as error:
             raise TrainingError(
-                f"The checkpoint {path} is damaged ({error}).", "Train without --resume to begin anew."
+                f"The checkpoint {path} is damaged ({str(error)[:200]}).",
+                "Train without --resume to begin anew.",
             ) from error
-        listed = {name: tuple(values.get(name, ())) for name in ("pictures", "sizes", "marks")}
-        return cls(Progress(**(values | listed)), tensors)
+        return cls(progress, tensors)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Tensors whose name begins with ``prefix`` and a dot, without it."""
@@ -133,13 +165,41 @@ class Checkpoint:
         generator: torch.Generator,
         rng: np.random.Generator,
     ) -> None:
-        """Put everything back where it was."""
-        network.load_state_dict(self.part("network"), strict=False)
+        """Put everything back where it was: tensors onto the network's device, random states where they are drawn.
+
+        Raises
+        ------
+        TrainingError
+            If something is missing or doesn't fit.
+        """
+        try:
+            self._restore(network, optimiser, memory, generator, rng)
+        except (ConfigError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"The checkpoint doesn't fit this training ({str(error)[:200]}).",
+                "Train without --resume to begin anew.",
+            ) from error
+
+    def _restore(
+        self,
+        network: torch.nn.Module,
+        optimiser: torch.optim.Optimizer,
+        memory: MemoryBank,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+    ) -> None:
+        lacks, _ = network.load_state_dict(self.part("network"), strict=False)
+        lacks = [name for name in lacks if not name.startswith("backbone.")]  # kept only where it learns
+        if lacks:
+            raise ValueError(f"it lacks {lacks[0]}")
+        device = next(network.parameters()).device
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in self.part("optimiser").items():
             index, key = name.split(".", 1)
             state.setdefault(int(index), {})[key] = tensor
+        if len({frozenset(values) for values in state.values()}) > 1:
+            raise ValueError("the optimiser's state is incomplete")
         optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-        memory.load_state_dict(self.part("memory"))
+        memory.load_state_dict({name: tensor.to(device) for name, tensor in self.part("memory").items()})
         generator.set_state(self.tensors["generator"])
         rng.bit_generator.state = self.progress.generator

@@ -20,6 +20,7 @@ from spml_core.training.checkpoint import Checkpoint
 from spml_core.training.choosing import choice_in_haste
 from spml_core.training.continuing import EarlierModel, earlier_bank, obstacle, take_over
 from spml_core.training.events import CheckpointSaved, Event, Finished, StepDone, Warned
+from spml_core.training.guard import finite_losses
 from spml_core.training.preparation import Prepared, prepare, prepare_again
 from spml_core.training.pulse import Pulse, Supervision
 from spml_core.training.recording import Recorder
@@ -81,7 +82,8 @@ def train(
     Raises
     ------
     TrainingError
-        If there is nothing to learn from, or nothing to resume.
+        If there is nothing to learn from, or nothing to resume; or if a loss or the model isn't finite, which is told
+        before anything of it is written.
     StoppedEarlyError
         A TrainingError: if it was to stop at once before there was a model.
     DeviceError
@@ -161,15 +163,14 @@ def train(
         terms = losses(network, source.batch(rng), memory, config, generator)
         if extra := films.terms(network, prepared.cache, rng):
             terms |= extra | {"total": terms["total"] + weighted(extra, config)}
+        values = finite_losses(terms, "Training", step + 1)
         optimiser.zero_grad()
         terms["total"].backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         step += 1
         pulse.step = step
         plan.took(step, time.monotonic() - began)
-        yield StepDone(
-            step, plan.total, {k: float(v.detach()) for k, v in terms.items()}, plan.seconds_left(step)
-        )
+        yield StepDone(step, plan.total, values, plan.seconds_left(step))
         if folder is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
             recorder.save(step, plan.total)
             saved = time.monotonic()

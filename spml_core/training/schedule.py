@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _WARM_UP = 10
-_POWER = 0.9
+POWER = 0.9
 _LONGEST_EPOCH = 3.0  # seconds
 
 
-def poly(step: int, total: int, *, warm_up: int = _WARM_UP, power: float = _POWER) -> float:
+def poly(step: int, total: int, *, warm_up: int = _WARM_UP, power: float = POWER) -> float:
     """Factor on the learning rate at ``step`` (from 0) of ``total``: ``(1 - step/total)^power`` after a warm-up.
 
     In the first ``warm_up`` steps it can't exceed a ramp from 0.1 to 1 (METHODS.md 0.4).

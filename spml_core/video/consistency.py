@@ -34,7 +34,9 @@ class TemporalConsistency:
     mode : {"literature", "corrected"}
         * literature: as published figures were measured (METHODS.md 6.6). The label map itself is warped bilinearly, as
           numbers that are cut to integers, so that classes appear between others where there are none; what is hidden
-          in the next frame counts like the rest. Scores are lower than the segmentation is steady.
+          in the next frame counts like the rest. Scores are lower than the segmentation is steady. One thing differs
+          from the published code: 1e-3 is added before the cut, since rounding would else turn a 3 between 3s,
+          warped to 2.9999998, into a 2.
         * corrected: one-hot maps are warped, and only pixels with a valid flow count.
 
     Attributes

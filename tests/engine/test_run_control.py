@@ -8,7 +8,8 @@ from spml_core.config import TrainConfig
 from spml_core.engine.run_control import MODEL_FILE, begin_run, end_run
 from spml_core.engine.train_project import RunPictures, train_run
 from spml_core.errors import ProjectError, TrainingError
-from spml_core.labeling.trained_model import CONFIG_FILE, TrainedModel
+from spml_core.labeling.trained_model import MODEL_FILE as WRITTEN
+from spml_core.labeling.trained_model import TrainedModel
 from spml_core.project import Project
 from spml_core.training import StepDone, Warned
 
@@ -40,7 +41,7 @@ def mark(project, *classes):
 
 
 def test_the_torch_free_name_of_the_model_file_is_right():
-    assert MODEL_FILE == CONFIG_FILE
+    assert MODEL_FILE == WRITTEN
 
 
 def test_nothing_to_learn_from_begins_no_run(project):

@@ -174,7 +174,7 @@ def test_stop_before_there_is_a_model(project, spawn):
     child.say(order(project, run))
     child.say(Stop())
     assert child.hear_kind(Trained) == Trained(True, None)
-    assert not (run.folder / "model.json").exists()
+    assert not (run.folder / "model.safetensors").exists()
     end_run(project, run.id, "stopped")
     assert project.current_run() is None and project.run(run.id).state == "stopped"
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import stat
 import sys
 
 import pytest
@@ -51,6 +52,48 @@ def test_a_failing_system_call_leaves_the_old_file_alone(tmp_path, monkeypatch, 
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["f.bin"]
+
+
+def syncing_folders(monkeypatch, number=None):
+    """Let bringing a folder to the disk fail with an error number; names of the folders that it was asked for."""
+    asked, fsync = [], os.fsync
+
+    def sync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            asked.append(sorted(os.listdir(descriptor)))
+            if number is not None:
+                raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    return asked
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't open folders")
+def test_the_folder_is_brought_to_the_disk_after_the_new_name_is_there(tmp_path, monkeypatch):
+    asked = syncing_folders(monkeypatch)
+    write_atomic(tmp_path / "f.bin", b"new")
+    assert asked == [["f.bin"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't open folders")
+def test_a_folder_that_fails_after_the_new_file_is_there_is_told_as_it_is(tmp_path, monkeypatch):
+    path = tmp_path / "f.bin"
+    path.write_bytes(b"old")
+    syncing_folders(monkeypatch, errno.EIO)
+    with pytest.raises(
+        StorageError, match=r"f\.bin is written, but its folder .*Input/output error.*power cut"
+    ):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["f.bin"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can't open folders")
+def test_a_disk_that_knows_no_syncing_of_folders_is_no_failure(tmp_path, monkeypatch):
+    syncing_folders(monkeypatch, errno.EINVAL)
+    write_atomic(tmp_path / "f.bin", b"new")
+    assert (tmp_path / "f.bin").read_bytes() == b"new"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits on file sizes are a Unix thing")

@@ -69,7 +69,7 @@ def make_run(project, model=True):
     """A finished run; its model is an empty file."""
     run = project.new_run({"preset": "quick"})
     if model:
-        (run.folder / "model.json").write_text(json.dumps({}))
+        (run.folder / "model.safetensors").write_text(json.dumps({}))
     project.set_run_state(run.id, "finished")
     if model:
         project.set_current_run(run.id)

@@ -95,7 +95,7 @@ def _begin(connection):
     order = connection.recv()
     assert isinstance(order, TrainingOrder)
     folder = Path(order.project) / "runs" / order.run_id
-    (folder / "model.json").write_text("{}")
+    (folder / "model.safetensors").write_text("{}")
     (folder / "checkpoint.safetensors").write_text("")
     connection.send(StageProgress("features", 1, 3, 30.0))
     return order

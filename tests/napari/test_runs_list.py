@@ -22,7 +22,7 @@ def make_run(session, state="finished", steps=3, score=0.8, model=True, checkpoi
         end = {"event": "finished", "step": steps, "seconds": 9.0, "stopped": state == "stopped"}
         run.append_metrics({**end, "held_back_score": score})
     if model:
-        (run.folder / "model.json").write_text("{}")
+        (run.folder / "model.safetensors").write_text("{}")
     if checkpoint:
         (run.folder / "checkpoint.safetensors").write_text("")
     project.set_run_state(run.id, state)

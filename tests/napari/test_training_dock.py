@@ -238,7 +238,7 @@ def test_where_to_begin(make_dock, session):
     assert not box.isEnabled()
     assert not dock.control.choices.from_scratch
     run = session.project.new_run({})
-    (run.folder / "model.json").write_text("{}")
+    (run.folder / "model.safetensors").write_text("{}")
     session.project.set_current_run(run.id)
     session.runs_changed.emit()
     assert box.isEnabled()

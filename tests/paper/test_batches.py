@@ -10,7 +10,10 @@ from spml_core.paper.batches import Batches
 from spml_core.paper.context import PaperContext
 from spml_core.paper.data import PaperData
 from spml_core.paper.presets import Optimisation
+from spml_core.relations.batch import BatchSegments
+from spml_core.relations.cooccurrence import cooccurrence_loss
 from spml_core.training.augmentation import Augmentation
+from spml_core.training.caffe_sgd import set_learning_rate
 from spml_core.training.training_set import TrainingSet
 
 NAMES = ("ground", "left hand", "right hand", "head")
@@ -83,6 +86,46 @@ def test_what_a_picture_may_hold():
     scripts = context_of(variant="scripts")
     assert scripts.present(0, weak).tolist() == [False, False, False, True]
     assert scripts.present(0, np.full((20, 24), 4, np.uint8)).all()  # nothing known, so anything
+
+
+def test_a_picture_of_which_nothing_is_known_shares_no_tag_with_any():
+    context = context_of(variant="scripts", count=3)
+    unknown = context.pictures[1].name
+    nothing = np.full((20, 24), 4, np.uint8)
+
+    def labels(index):
+        return nothing if context.pictures[index].name == unknown else context.pictures[index].labels()
+
+    batch = Batches(context, labels, "embedding", Optimisation(iterations=6, batch=3), Augmentation(16)).take(
+        0
+    )
+    of_unknown = [i for i in range(3) if bool((batch.labels[i] >= 4).all())]
+    assert len(of_unknown) == 1
+    assert batch.tags[of_unknown[0]].tolist() == [False] * 4
+    # METHODS.md 1.8.3: its pixels are left out, and its segments are company for nobody.
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(6, 8, generator=generator, dtype=torch.float64), dim=1)
+    images = torch.tensor([0, 0, 1, 1, 2, 2])
+    order = [*of_unknown, *(i for i in range(3) if i not in of_unknown)]
+    tags = batch.tags[order]
+    assert tags[1:, 1].all() and not tags[0].any()
+    segments = BatchSegments(rows, rows[:, :2], torch.arange(6), images, images, images)
+    found = cooccurrence_loss(segments, rows, tags, 8.0)
+    by_hand = []
+    for i in range(2, 6):
+        e = torch.exp(8.0 * rows @ rows[i])
+        company = sum(e[j] for j in range(2, 6) if j != i)
+        by_hand.append(-torch.log(company / (company + e[0] + e[1])))
+    torch.testing.assert_close(found, torch.stack(by_hand).mean())
+
+
+def test_the_power_of_the_schedule_is_obeyed():
+    network = torch.nn.Linear(2, 2)
+    optimiser = torch.optim.SGD([{"params": network.parameters(), "lr_mult": 10.0}], lr=1.0)
+    for power in (0.9, 2.0):
+        rate = set_learning_rate(optimiser, 0.1, 30, 100, warm_up=5, power=power)
+        assert rate == pytest.approx(0.1 * 0.7**power)
+        assert optimiser.param_groups[0]["lr"] == pytest.approx(10 * rate)
 
 
 def test_labels_of_another_size_name_the_picture():

@@ -20,7 +20,7 @@ from spml_core.training.pulse import Supervision
 
 
 def model_files(run):
-    return [(run.folder / name).read_bytes() for name in ("model.safetensors", "model.json")]
+    return (run.folder / "model.safetensors").read_bytes()
 
 
 def steps_of(events):

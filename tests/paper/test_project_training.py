@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 from paper_projects import COUNT, SIZE, STEPS, events_in, make_project, options, settings
 from paper_tree import NAMES, picture
@@ -96,8 +98,9 @@ def test_labelled_segments_explain(scribbled, config):
 def test_a_model_is_the_same_after_a_round_trip(scribbled, config, tmp_path):
     list(train_project(scribbled, config))
     model = current_model(scribbled, "cpu")
-    about = json.loads((scribbled.current_run().folder / "model.json").read_text())
-    assert (about["format"], about["kind"]) == (3, "paper")
+    with safetensors.safe_open(scribbled.current_run().folder / "model.safetensors", "pt") as file:
+        about = json.loads(file.metadata()["spml"])
+    assert (about["format"], about["kind"]) == (4, "paper")
     assert about["network"] == {
         "head": "deeplab",
         "depth": 18,
@@ -121,8 +124,11 @@ def test_a_model_is_the_same_after_a_round_trip(scribbled, config, tmp_path):
 
 def test_a_network_of_a_kind_from_the_future(scribbled, config):
     list(train_project(scribbled, config))
-    file = scribbled.current_run().folder / "model.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"kind": "other"}))
+    file = scribbled.current_run().folder / "model.safetensors"
+    with safetensors.safe_open(file, "pt") as there:
+        about = json.loads(there.metadata()["spml"]) | {"kind": "other"}
+        tensors = {name: there.get_tensor(name) for name in there.keys()}  # noqa: SIM118
+    file.write_bytes(safetensors.torch.save(tensors, {"spml": json.dumps(about)}))
     with pytest.raises(ProjectError, match="'other'"):
         current_model(scribbled)
 

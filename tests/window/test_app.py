@@ -67,7 +67,7 @@ def test_mark_train_correct_export_and_reopen(desktop, project_path, tmp_path):
     # Train; the window follows live: the ground gets another colour than the picture's.
     bare = desktop.color(*MIDDLE)
     run = train(window)
-    assert (run.folder / "model.json").exists()
+    assert (run.folder / "model.safetensors").exists()
     with Project.open(project_path, write=False) as project:
         assert project.current_run().id == run.id
     wait_for(lambda: desktop.color(*MIDDLE) != bare, "the overlay", SLOW)

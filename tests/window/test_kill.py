@@ -114,7 +114,7 @@ def test_closing_while_training_leaves_nothing_behind_and_the_next_start_offers_
     desktop.key("ctrl+period")
     window.wait_for_run("stopped")
     window.wait_for_word("training", "idle")
-    assert (window.runs()[0].folder / "model.json").exists()
+    assert (window.runs()[0].folder / "model.safetensors").exists()
 
 
 @pytest.mark.slow

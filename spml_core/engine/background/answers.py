@@ -38,7 +38,7 @@ from spml_core.engine.seeds import seed_map
 from spml_core.errors import DeviceError, ProjectError, SpmlError, StorageError
 from spml_core.labeling.explaining import LabelledSegment, SegmentedWindow, nearest_labelled, segment_window
 from spml_core.labeling.picture_prediction import ShrunkPrediction, described_prediction, shrunk_prediction
-from spml_core.labeling.trained_model import CONFIG_FILE, WEIGHTS_FILE, TrainedModel
+from spml_core.labeling.trained_model import MODEL_FILE, OLD_ABOUT_FILE, TrainedModel
 from spml_core.project import PictureRecord, Project, Run
 from spml_core.segments import Hierarchy
 
@@ -202,9 +202,9 @@ class Answers:
         return self._opened
 
     def _model(self, run: Run) -> _Model:
-        if not (run.folder / CONFIG_FILE).exists():
+        if not (run.folder / MODEL_FILE).exists():
             raise ProjectError(f"{run.id} has no model yet.", "Wait for its training, or choose another run.")
-        stamp = run.id, _stamp(run.folder / WEIGHTS_FILE), _stamp(run.folder / CONFIG_FILE)
+        stamp = run.id, _stamp(run.folder / MODEL_FILE), _stamp(run.folder / OLD_ABOUT_FILE)
         if stamp not in self._models:
             self._models[stamp] = TrainedModel.load(run.folder, find_device("auto"))
         self._models.move_to_end(stamp)
@@ -267,9 +267,13 @@ def _pixels_stamp(record: PictureRecord) -> Hashable:
 def _digest(run: Run) -> str:
     """A word that stands for the run's model as it is now."""
     hasher = blake2b(digest_size=16)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    # As ever, so that predictions of models of older formats stay: what describes them comes first.
+    for name in (OLD_ABOUT_FILE, MODEL_FILE):
         try:
             hasher.update((run.folder / name).read_bytes())
+        except FileNotFoundError:
+            if name == MODEL_FILE:
+                raise ProjectError(f"{run.id} has no model.", "Train again.") from None
         except OSError as error:
             raise ProjectError(
                 f"The model in {run.folder} can't be read: {error.strerror}.", "Train again."

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.classes import IGNORE, ClassTable
-from spml_core.io.atomic import fsync_folder, storage_errors
+from spml_core.io.atomic import keep_name, storage_errors
 from spml_core.io.exports.exporter import ExportOptions, Writer, make_folder
 
 NO_LABEL = IGNORE
@@ -154,7 +154,7 @@ class PendingFile:
             self._temporary.chmod(0o644)  # mkstemp's own permissions are for secrets
             self._temporary.replace(self.path)
             self._temporary = None
-            fsync_folder(self.path.parent)
+            keep_name(self.path)
 
     def drop(self) -> None:
         """Remove what was written, unless it was kept. More than once does no harm."""
