@@ -113,7 +113,7 @@ class Batches:
         return CropBatch(rgb, labels, regions, torch.from_numpy(np.stack(tags)))
 
     def _crop(self, place: int) -> tuple[Augmented, NDArray[np.bool_]]:
-        """The crop at a place in the endless line of pictures, and the classes that its whole picture is known to hold."""
+        """The crop at a place in the endless line of pictures, and the classes that its picture is known to hold."""
         index = self.picture_at(place)
         picture = self._context.pictures[index]
         labels = self._labels(index)

@@ -60,7 +60,7 @@ def syncing_folders(monkeypatch, number=None):
 
     def sync(descriptor):
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            asked.append(sorted(os.listdir(descriptor)))
+            asked.append(sorted(os.listdir(descriptor)))  # noqa: PTH208 - a descriptor is no path
             if number is not None:
                 raise OSError(number, os.strerror(number))
         fsync(descriptor)

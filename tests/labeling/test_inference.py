@@ -9,7 +9,7 @@ from spml_core.errors import ProjectError
 from spml_core.labeling.inference import ArrayPixels, label_picture, label_windows
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
-from spml_core.labeling.trained_model import FORMAT, TrainedModel, build_network
+from spml_core.labeling.trained_model import TrainedModel, build_network
 from spml_core.models import Pyramid
 
 CONFIG = TrainConfig(scales=(1.0,), embedding_dim=8)
