@@ -65,10 +65,12 @@ def evaluate(
     if flicker is not None:
         raise ConfigError(f"--flicker {flicker} needs a film.", "Give --video FILM.")
     from spml_core.engine.evaluation import evaluate_folder
-    from spml_core.io import read_classes
+    from spml_core.io import ImportWarnings, read_classes
 
-    table = read_classes(classes)
-    scores, count = evaluate_folder(predictions, masks, table)
+    table, warnings = read_classes(classes), ImportWarnings()
+    scores, count = evaluate_folder(predictions, masks, table, warnings)
+    for warning in warnings.lines:
+        typer.echo(f"spml: {warning}", err=True)
     by_class, lines = _told(scores, table)
     Output(json).summary(
         "\n".join([f"Intersection over union, {count} pictures:", *lines]),
@@ -91,9 +93,9 @@ def _evaluate_film(
     output: Output,
 ) -> None:
     from spml_core.engine.film_evaluation import check_flicker_path, evaluate_film_files, write_flicker_map
-    from spml_core.io import read_classes
+    from spml_core.io import ImportWarnings, read_classes
 
-    table = read_classes(classes)
+    table, warnings = read_classes(classes), ImportWarnings()
     if flicker is not None:
         check_flicker_path(flicker)
     with ProgressBar() as bar:
@@ -105,7 +107,10 @@ def _evaluate_film(
             flow=flow,
             device=device,
             progress=lambda done, total: bar.update("Evaluating", done, total),
+            warnings=warnings,
         )
+    for warning in warnings.lines:
+        typer.echo(f"spml: {warning}", err=True)
     lines: list[str] = []
     values: dict[str, Any] = {
         "frames": found.frames,

@@ -8,13 +8,15 @@ from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
 from spml_core.images import Folders
 from spml_core.images.folders import CONTRADICTION, agreement
-from spml_core.io import read_index_png
+from spml_core.io import ImportWarnings, index_png_size, mask_reader
 from spml_core.io.imports.files import find_files
 from spml_core.metrics import ConfusionMatrix, Scores
 from spml_core.spelling import composed
 
 
-def evaluate_folder(predictions: Path | str, masks: Path | str, classes: ClassTable) -> tuple[Scores, int]:
+def evaluate_folder(
+    predictions: Path | str, masks: Path | str, classes: ClassTable, warnings: ImportWarnings | None = None
+) -> tuple[Scores, int]:
     """Score index PNGs against the masks of the same stems, whose folders don't speak of other pictures.
 
     Parameters
@@ -24,6 +26,8 @@ def evaluate_folder(predictions: Path | str, masks: Path | str, classes: ClassTa
     masks : path
         Folder; 255 is void and doesn't count.
     classes : ClassTable
+    warnings : ImportWarnings, optional
+        Is told of masks and predictions in black and white. See ``mask_reader``.
 
     Returns
     -------
@@ -39,17 +43,21 @@ def evaluate_folder(predictions: Path | str, masks: Path | str, classes: ClassTa
         are named.
     """
     pairs = _pairs(Path(predictions), Path(masks))
-    matrix = ConfusionMatrix(len(classes))
     for truth_path, guess_path in pairs:
-        truth, guess = read_index_png(truth_path), read_index_png(guess_path)
-        if truth.shape != guess.shape:
+        truth, guess = index_png_size(truth_path), index_png_size(guess_path)
+        if truth != guess:
             raise MarkError(
-                f"The prediction {guess_path} is {guess.shape[0]} x {guess.shape[1]} pixels,"
-                f" its mask {truth_path} {truth.shape[0]} x {truth.shape[1]}.",
+                f"The prediction {guess_path} is {guess[0]} x {guess[1]} pixels,"
+                f" its mask {truth_path} {truth[0]} x {truth[1]}.",
                 "Predict the picture at its full size.",
             )
+    warnings = warnings or ImportWarnings()
+    read_truth = mask_reader([truth for truth, _ in pairs], classes, "masks", warnings)
+    read_guess = mask_reader([guess for _, guess in pairs], classes, "predictions", warnings)
+    matrix = ConfusionMatrix(len(classes))
+    for truth_path, guess_path in pairs:
         try:
-            matrix.update(truth, guess)
+            matrix.update(read_truth(truth_path), read_guess(guess_path))
         except MarkError as error:
             raise MarkError(f"{guess_path} against {truth_path}: {error.problem}", error.remedy) from error
     return matrix.scores(), len(pairs)

@@ -18,7 +18,7 @@ from spml_core.classes import IGNORE, ClassTable
 from spml_core.engine.film_results import FilmResults
 from spml_core.errors import ConfigError, MarkError, ProjectError
 from spml_core.films import Film, open_film
-from spml_core.io import find_index_pngs, read_index_png, write_atomic
+from spml_core.io import ImportWarnings, find_index_pngs, index_png_size, mask_reader, write_atomic
 from spml_core.metrics import ConfusionMatrix, Scores
 from spml_core.project import FilmRecord, Project
 from spml_core.spelling import composed
@@ -128,12 +128,8 @@ def evaluate_film(
             frames += 1
             truth = truth_at(index)
             for found, what in ((labels, "prediction"), (truth, "truth")):
-                if found is not None and found.shape != film.size:
-                    raise MarkError(
-                        f"{name_of(index)}: the {what} is {found.shape[0]} x {found.shape[1]} pixels,"
-                        f" the film {film.size[0]} x {film.size[1]}.",
-                        "Give labels at the film's full size.",
-                    )
+                if found is not None:
+                    _check_size(name_of(index), what, (found.shape[0], found.shape[1]), film)
             if truth is not None:
                 try:
                     matrix.update(truth, labels)
@@ -230,6 +226,7 @@ def evaluate_film_files(
     flow: str = "dis",
     device: str = "auto",
     progress: Progress | None = None,
+    warnings: ImportWarnings | None = None,
 ) -> FilmScores:
     """Score index PNGs of a film's frames; see :func:`match_frames` for their names.
 
@@ -244,6 +241,8 @@ def evaluate_film_files(
     classes : ClassTable
     flow, device, progress
         As for :func:`evaluate_film`.
+    warnings : ImportWarnings, optional
+        Is told of masks and predictions in black and white. See ``mask_reader``.
 
     Raises
     ------
@@ -264,21 +263,35 @@ def evaluate_film_files(
                 "Predict that frame, or take its mask out.",
             )
 
-        def read(files: Mapping[int, Path]) -> LabelsAt:
-            return lambda index: read_index_png(files[index]) if index in files else None
+        told = warnings or ImportWarnings()
 
         def name_of(index: int) -> str:
             return f"{guesses[index]} against {truths[index]}" if index in truths else str(guesses[index])
 
+        def read(files: Mapping[int, Path], what: str, kind: str) -> LabelsAt:
+            for index, path in files.items():  # by their headers, before one is unpacked
+                _check_size(name_of(index), what, index_png_size(path), opened)
+            of_file = mask_reader(list(files.values()), classes, kind, told)
+            return lambda index: of_file(files[index]) if index in files else None
+
+        told = warnings or ImportWarnings()
         return evaluate_film(
             opened,
-            read(guesses),
-            read(truths),
+            read(guesses, "prediction", "predictions"),
+            read(truths, "truth", "masks"),
             len(classes),
             flow=flow,
             device=device,
             progress=progress,
             name_of=name_of,
+        )
+
+
+def _check_size(name: str, what: str, size: tuple[int, int], film: Film) -> None:
+    if size != film.size:
+        raise MarkError(
+            f"{name}: the {what} is {size[0]} x {size[1]} pixels, the film {film.size[0]} x {film.size[1]}.",
+            "Give labels at the film's full size.",
         )
 
 

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
-from spml_core.io import json_line, read_index_png, storage_errors, write_atomic, write_index_png
+from spml_core.io import (
+    index_png_size,
+    json_line,
+    read_index_png,
+    storage_errors,
+    write_atomic,
+    write_index_png,
+)
 from spml_core.project import PictureRecord, Project, Run
 
 SUMMARY_FILE = "summary.jsonl"
@@ -83,13 +90,14 @@ class PredictionStore:
         path = self._path(run, picture.name)
         if not path.is_file():
             return None
-        labels = read_index_png(path)
-        if labels.shape != (picture.height, picture.width):
+        size = index_png_size(path)
+        if size != (picture.height, picture.width):
             raise ProjectError(
-                f"The prediction {path} is {labels.shape[0]} x {labels.shape[1]} pixels, its picture "
+                f"The prediction {path} is {size[0]} x {size[1]} pixels, its picture "
                 f"{picture.height} x {picture.width}.",
                 "Delete the file; the picture is predicted anew.",
             )
+        labels = read_index_png(path)
         today: NDArray[np.uint8] = self._project.codes_of_run(run)[labels]
         return today
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import warnings
 import zlib
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,34 +17,106 @@ from PIL import Image, PngImagePlugin
 
 from spml_core.classes import IGNORE, ClassTable, default_color
 from spml_core.errors import MarkError
+from spml_core.images.picture import MOST_PIXELS
 from spml_core.io.atomic import write_atomic
 
 _UNLABELED_COLOR = (96, 96, 96)
 _IGNORE_COLOR = (255, 255, 255)
 
 
-def read_index_png(path: Path | str) -> npt.NDArray[np.uint8]:
-    """Codes of a palette, grey, 1-bit or 16-bit PNG.
+def read_index_png(path: Path | str, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint8]:
+    """Codes of a palette, grey, 1-bit or 16-bit PNG: the values that are stored, of however many bits.
+
+    Parameters
+    ----------
+    path : path
+    size : tuple of int, optional
+        Height and width that the file must have. What has another isn't unpacked: a small file may claim gigabytes.
 
     Returns
     -------
     ndarray (H, W), uint8
-        The palette's indexes or the grey values; 0 and 1 for a 1-bit file.
+        The palette's indexes or the grey values; 0 and 1 for a 1-bit file, 0 to 15 for one of 4 bits.
 
     Raises
     ------
     MarkError
-        If the file can't be read or is no PNG, has colours or transparency instead of codes, or a value over
-        255.
+        If the file can't be read or is no PNG, has another size or more pixels than pictures may have, colours or
+        transparency instead of codes, or a value over 255.
     """
+    values = read_png_values(path, size)
+    if values.size and int(values.max()) > 255:
+        raise MarkError(
+            f"{path} holds the value {int(values.max())}.", "Class indexes go up to 253; 255 is void."
+        )
+    return values.astype(np.uint8)
+
+
+def read_png_values(path: Path | str, size: tuple[int, int] | None = None) -> npt.NDArray[Any]:
+    """Whole numbers (H, W) of a palette or grey PNG of 1 to 16 bits, as they are stored. As for ``read_index_png``."""
     path = Path(path)
+    with _opened(path) as image:
+        found = (image.height, image.width)
+        if size is not None and found != tuple(size):
+            raise MarkError(
+                f"{path} is {found[0]} x {found[1]} pixels, its picture {size[0]} x {size[1]}.",
+                "Draw it on the picture at its full size.",
+            )
+        if found[0] * found[1] > MOST_PIXELS:
+            raise MarkError(
+                f"{path} has {found[0]} x {found[1]} pixels, more than {MOST_PIXELS / 1e9:.1f} billion.",
+                "Cut it into smaller ones.",
+            )
+        if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+            raise MarkError(
+                f"{path} holds colours ({image.mode}), not class indexes.",
+                "Save it as a palette or grey PNG of one value a class.",
+            )
+        values = stored_values(image)
+    return values
+
+
+def index_png_size(path: Path | str) -> tuple[int, int]:
+    """Height and width of a PNG, without unpacking it.
+
+    Raises
+    ------
+    MarkError
+        If it can't be read or is no PNG.
+    """
+    with _opened(Path(path)) as image:
+        return image.height, image.width
+
+
+def stored_values(image: PngImagePlugin.PngImageFile) -> npt.NDArray[Any]:
+    """Values (H, W) of an opened grey or palette PNG as they are stored: Pillow stretches 2 and 4 bits to 0..255."""
+    # Its decoder is called after the bits: L;2 and L;4 are grey, of which it makes 85 and 17 times the value.
+    packing = image.tile[0][3] if image.tile else None
+    values = np.asarray(image)
+    step = {"L;2": 85, "L;4": 17}.get(packing) if isinstance(packing, str) else None
+    return values if step is None else values // step
+
+
+def are_black_and_white(maps: Iterable[npt.NDArray[np.uint8]]) -> bool:
+    """Whether maps hold both 0 and 255 and nothing else. No more of them are asked for than it takes to know."""
+    seen = np.zeros(256, bool)
+    for codes in maps:
+        seen[codes] = True
+        if seen[1:255].any():
+            return False
+    return bool(seen[0] and seen[255])
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[PngImagePlugin.PngImageFile]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # By its class, past Image.open's limit on the number of pixels: the files are the user's own.
+            # By its class, past Image.open's limit on the number of pixels: ours is that of pictures.
             with path.open("rb") as file, PngImagePlugin.PngImageFile(file) as image:
-                mode = image.mode
-                values = np.asarray(image)
+                yield image
+    except MarkError:
+        raise
     except OSError as error:
         raise MarkError(
             f"{path} can't be read: {error.strerror or error}.".replace("..", "."),
@@ -52,16 +126,6 @@ def read_index_png(path: Path | str) -> npt.NDArray[np.uint8]:
     # others.
     except Exception as error:
         raise MarkError(f"{path} is no readable PNG: {error}.", "Save it anew as an index PNG.") from error
-    if mode not in ("1", "L", "P") and not mode.startswith("I"):
-        raise MarkError(
-            f"{path} holds colours ({mode}), not class indexes.",
-            "Save it as a palette or grey PNG of one value a class.",
-        )
-    if values.size and int(values.max()) > 255:
-        raise MarkError(
-            f"{path} holds the value {int(values.max())}.", "Class indexes go up to 253; 255 is void."
-        )
-    return values.astype(np.uint8)
 
 
 def write_index_png(

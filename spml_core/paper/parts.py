@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from spml_core.errors import MarkError
 from spml_core.images import Picture
+from spml_core.io import read_png_values
 
 
 class Parts:
@@ -146,11 +146,4 @@ def read_instances(path: Path) -> NDArray[np.int32]:
     MarkError
         If it can't be read or holds colours.
     """
-    try:
-        with Image.open(path) as image:
-            values = np.asarray(image)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise MarkError(f"{path} can't be read: {error}.", "Save it anew as an index PNG.") from error
-    if values.ndim != 2:
-        raise MarkError(f"{path} holds colours, not instance numbers.", "Save it as a palette or grey PNG.")
-    return values.astype(np.int32)
+    return read_png_values(path).astype(np.int32)

@@ -252,13 +252,7 @@ def _from_map(name: str, picture: Path, path: Path, classes: ClassTable) -> Trai
     source = Picture(picture)
 
     def labels() -> NDArray[np.uint8]:
-        codes = read_index_png(path)
-        if codes.shape != source.size:
-            raise MarkError(
-                f"{path} is {codes.shape[0]} x {codes.shape[1]} pixels, its picture {source.size[0]} x"
-                f" {source.size[1]}.",
-                "Draw on the picture at its full size.",
-            )
+        codes = read_index_png(path, source.size)
         codes[codes == IGNORE] = classes.unlabeled
         if codes.size and int(codes.max()) > classes.unlabeled:
             raise MarkError(

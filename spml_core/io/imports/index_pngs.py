@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from spml_core.annotations import UNTOUCHED, Patch
 from spml_core.classes import IGNORE, ClassTable
-from spml_core.errors import ClassError, MarkError
+from spml_core.errors import ClassError
 from spml_core.io.imports.files import find_files_by_stem
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files
 from spml_core.io.imports.warnings import ImportWarnings
-from spml_core.io.index_png import read_index_png
+from spml_core.io.mask_folders import mask_reader
 
 
 def read_masks(
@@ -32,7 +32,7 @@ def read_masks(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings, optional
-        Is told of files whose folders name other pictures.
+        Is told of files whose folders name other pictures, and of masks in black and white. See ``mask_reader``.
 
     Returns
     -------
@@ -47,8 +47,11 @@ def read_masks(
     ClassError
         If a PNG holds an index that is no class.
     """
-    files = find_picture_files(folder, (".png",), "masks", pictures, warnings or ImportWarnings())
-    return {name: [Patch(0, 0, checked_codes(path, pictures[name], classes))] for name, path in files.items()}
+    warnings = warnings or ImportWarnings()
+    files = find_picture_files(folder, (".png",), "masks", pictures, warnings)
+    sizes = {path: pictures[name] for name, path in files.items()}
+    read = mask_reader(list(sizes), classes, "masks", warnings, sizes)
+    return {name: [Patch(0, 0, checked_codes(path, read(path), classes))] for name, path in files.items()}
 
 
 def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:
@@ -62,15 +65,14 @@ def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:
     return Patch(int(rows[0]), int(columns[0]), labels)
 
 
-def checked_codes(path: Path, size: tuple[int, int], classes: ClassTable) -> npt.NDArray[np.uint8]:
-    """Codes (H, W) of an index PNG that fits its picture's size and the classes. Errors as for ``read_masks``."""
-    height, width = size
-    codes = read_index_png(path)
-    if codes.shape != (height, width):
-        raise MarkError(
-            f"{path} is {codes.shape[0]} x {codes.shape[1]} pixels, its picture {height} x {width}.",
-            "Draw it on the picture at its full size.",
-        )
+def checked_codes(path: Path, codes: npt.NDArray[np.uint8], classes: ClassTable) -> npt.NDArray[np.uint8]:
+    """The codes (H, W) themselves.
+
+    Raises
+    ------
+    ClassError
+        If one is no class, nor 255.
+    """
     used = np.flatnonzero(np.bincount(codes.ravel(), minlength=256))
     unknown = [int(code) for code in used if code >= len(classes) and code != IGNORE]
     if unknown:

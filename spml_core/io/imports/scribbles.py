@@ -23,6 +23,8 @@ from spml_core.io.imports.pictures import (
 )
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.imports.xml_values import child_number, child_text, said_by_xml
+from spml_core.io.index_png import read_index_png
+from spml_core.io.mask_folders import warn_of_black_and_white_scribbles
 
 LINE_WIDTH = 3.0
 """Pixels; that of the published label maps made from the lines (METHODS.md 1.10.3)."""
@@ -44,7 +46,8 @@ def read_scribbles(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings, optional
-        Is told of lines that had points outside their picture; these move to its border.
+        Is told of lines that had points outside their picture; these move to its border, and of PNGs
+        that hold 0 and 255 alone.
 
     Returns
     -------
@@ -63,12 +66,14 @@ def read_scribbles(
     warnings = warnings or ImportWarnings()
     marks: MarksByPicture = {}
     files = find_picture_files(folder, (".png", ".xml"), "scribbles", pictures, warnings, _said)
+    drawn = {path: pictures[stem] for stem, path in files.items() if path.suffix.lower() == ".png"}
+    warn_of_black_and_white_scribbles(list(drawn), classes, warnings, drawn)
     for stem, path in files.items():
         found: list[Mark] = []
         if path.suffix.lower() == ".xml":
             found = _read_lines(path, stem, pictures, classes, warnings)
         else:
-            patch = scribble_patch(checked_codes(path, pictures[stem], classes))
+            patch = scribble_patch(checked_codes(path, read_index_png(path, pictures[stem]), classes))
             if patch is not None:
                 found = [patch]
         if found:
