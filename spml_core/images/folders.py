@@ -59,7 +59,7 @@ class Folders:
         """Folders of a file that was found in ``root``, a folder or the file itself."""
         inside = path.parent.relative_to(root).parts if path.is_relative_to(root) and path != root else ()
         top = root.parent if path == root else root
-        return cls(inside, (top if top.name and top.name != ".." else top.resolve()).parts[-2:])
+        return cls(inside, (Path.cwd() / top).parts[-2:])
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -68,8 +68,12 @@ class Folders:
 
     @cached_property
     def words_above(self) -> tuple[str, ...]:
-        """The innermost of those above that says something, in one spelling."""
-        return _telling(self.above)[-1:]
+        """The folder above, if it says something, or else ``train`` or ``val`` above that, in one spelling.
+
+        Other names are those of any place to work at, ``test`` among them.
+        """
+        nearest = _telling(self.above[-1:])
+        return nearest or tuple(word for word in _telling(self.above[:-1])[-1:] if word in ("train", "val"))
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -146,7 +146,7 @@ class TrainedModel:
         ) as error:
             raise ProjectError(
                 f"The model in {folder} can't be read ({type(error).__name__}: {str(error)[:200]}).",
-                "Train again, or make another run current.",
+                "Train again, or make another run current in the list of runs of the window (spml app).",
             ) from error
         return cls(network.to(device).eval(), refinement, names, config, bank, pictures)
 
@@ -157,10 +157,11 @@ class TrainedModel:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What a folder's model file says of itself, and its tensors."""
-    with safetensors.safe_open(folder / MODEL_FILE, "pt") as file:
-        said = (file.metadata() or {}).get(_ABOUT)
-        about: Any = json.loads((folder / OLD_ABOUT_FILE).read_text("utf-8") if said is None else said)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    data = (folder / MODEL_FILE).read_bytes()  # safetensors opens no path that isn't UTF-8
+    tensors = safetensors.torch.load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    said = header.get("__metadata__", {}).get(_ABOUT)
+    about: Any = json.loads((folder / OLD_ABOUT_FILE).read_text("utf-8") if said is None else said)
     if broken := _not_finite(tensors):
         raise ValueError(f"{broken} holds numbers that are NaN or infinite")
     return about, tensors

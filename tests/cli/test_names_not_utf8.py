@@ -91,3 +91,16 @@ def test_a_project_may_have_any_name(tmp_path):
     assert (code, line) == (0, "") and SHOWN in out
     code, out, line = run(tmp_path, "info", f"{ODD}.spml", "--json")
     assert (code, line) == (0, "") and json.loads(out)["pictures"] == 1
+
+
+@pytest.mark.slow
+def test_a_model_in_such_a_folder_predicts(tmp_path):
+    home = tmp_path / ODD
+    picture(home / "imgs" / "a.png")
+    assert run(home, *new(home, "--images", "imgs"))[0] == 0
+    (home / "p.csv").write_text("image,x,y,class\na,3,4,cell\na,20,15,background\n")
+    for words in (["import", "p.spml", "--points", "p.csv"], ["train", "p.spml", "--steps", "1"]):
+        assert run(home, *words)[0] == 0
+    code, _, line = run(home, "predict", "p.spml", "--out", "out")
+    assert code == 0, line
+    assert (home / "out" / "a.png").is_file()

@@ -71,6 +71,18 @@ def test_the_folder_of_the_project_contradicts_only_as_a_split(root):
     assert names("0001", root).find("cells/0001.png") == "0001"
 
 
+def test_a_place_to_work_at_is_no_split(tmp_path, monkeypatch):
+    assert names("0001", "test/imgs").find("train/0001.png") == "0001"
+    assert (
+        names("train/0001", "test/imgs")
+        .match_file(Path("/data/test/masks/0001.png"), Path("/data/test/masks"))
+        .fits
+    )
+    (tmp_path / "valid").mkdir()
+    monkeypatch.chdir(tmp_path / "valid")
+    assert not names("train/0001").match_file(Path("labels/0001.txt"), Path("labels")).fits
+
+
 def test_files_of_marks_are_compared_by_their_place():
     found = names("train/0001")
 

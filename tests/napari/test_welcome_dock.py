@@ -177,6 +177,21 @@ def test_a_sample_that_cannot_be_made_is_reported(qtbot, window, tmp_path):
 # New project ------------------------------------------------------------------------------------------
 
 
+def test_names_typed_into_the_form_are_tidied(qtbot, window, images):
+    target = images / "9f8e"
+    (images / "a.png").rename(target)
+    (images / "cell_01.png").symlink_to(target)
+    fill(window, images)
+    window.form.classes.list.item(1).setText("\u00a0gro\u0308\u00dfe ")
+    window.form.create_button.click()
+    qtbot.waitUntil(lambda: window.session.project is not None)
+    project = window.session.project
+    assert project.classes.names == ("background", "gr\u00f6\u00dfe")
+    assert [record.name for record in project.pictures] == ["b", "cell_01"]
+    assert window.session.edit_classes(lambda opened: opened.add_class(" wall\u3000"), "class added")
+    assert window.session.classes.names[-1] == "wall"
+
+
 def test_a_new_project_from_a_folder(qtbot, window, images):
     fill(window, images)
     assert window.form.place.text() == str(images.parent / "leaves.spml")
