@@ -105,10 +105,7 @@ def test_crowds_are_left_out_and_boxes_cut_with_one_line_each(tmp_path):
 
 
 BAD_COCO = {
-    "zero width": ([(3, 7, [2, 3, 0, 5])], {}, r"annotation 100 on 'a' is 0 pixels wide and 5 high"),
-    "negative": ([(3, 7, [2, 3, 4, -5])], {}, r"annotation 100 on 'a' is 4 pixels wide and -5 high"),
     "outside": ([(4, 7, [16, 3, 4, 5])], {}, r"annotation 100 .*outside 'b', 16 wide and 16 high"),
-    "no box": ([(3, 7, None)], {}, r"annotation 100 on 'a' has no bbox"),
     "three numbers": ([(3, 7, [1, 2, 3])], {}, r"annotation 100: bbox is \[1, 2, 3\], not 4 numbers"),
     "not a number": ([(3, 7, [1, 2, 3, float("nan")])], {}, r"annotation 100: bbox is .*nan"),
     "huge": ([(3, 7, [1, 2, 3, 10**400])], {}, r"annotation 100: bbox"),
@@ -169,16 +166,45 @@ def test_voc_boxes_over_the_border_are_cut(tmp_path):
     assert "object 1 on 'a'" in warning
 
 
+EMPTY = {
+    "no width": (
+        lambda f: coco(f, [(3, 7, [2, 3, 4, 5]), (3, 7, [2, 3, 0, 5])]),
+        "101 on 'a' is 0 pixels wide",
+    ),
+    "negative": (lambda f: coco(f, [(3, 7, [2, 3, 4, 5]), (3, 7, [2, 3, 4, -5])]), "wide and -5 high"),
+    "no bbox": (lambda f: coco(f, [(3, 7, [2, 3, 4, 5]), (3, 7, None)]), "without a box.*101 on 'a'"),
+    "empty bbox": (lambda f: coco(f, [(3, 7, [2, 3, 4, 5]), (3, 7, [])]), "without a box.*101 on 'a'"),
+    "voc, turned": (
+        lambda f: voc(f, [("cell", 3, 4, 6, 8), ("dog", 5, 5, 4, 9)]),
+        "object 2 on 'a' is 0 pixels",
+    ),
+    "voc, no box": (
+        lambda f: voc(f, [("cell", 3, 4, 6, 8)], head="<object><name>dog</name></object>"),
+        "Objects without a box were left out: .*object 1 on 'a'",
+    ),
+    "yolo, no width": (
+        lambda f: yolo(f, f"0 {4 / 30} .275 {4 / 30} .25\n0 .5 .5 0 .5\n"),
+        "line 2 on 'a' is 0 pixels wide and 10 high",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_one_empty_box_is_left_out(tmp_path, case):
+    make, words = EMPTY[case]
+    marks, (line,) = read(make(tmp_path))
+    assert rounded(marks) == {"a": [Box(1, 3, 2, 8, 6)]}
+    assert re.search(words, line) and "left out" in line, line
+
+
 LAUGHS = '<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]>'
 SIZE = "<size><width>{}</width><height>{}</height></size>"
 BAD_VOC = {
-    "turned": ([("dog", 5, 5, 4, 9)], "", MarkError, "object 1 on 'a' is 0 pixels wide"),
     "outside": ([("dog", 1, 1, 2, 2), ("dog", 31, 1, 40, 9)], "", MarkError, "object 2 .*outside 'a'"),
     "class": ([("zebra", 1, 1, 2, 2)], "", ClassError, "object 1: Unknown class 'zebra'"),
     "no number": ([("dog", 1, 1, "wide", 2)], "", MarkError, "object 1: xmax is 'wide'"),
     "not finite": ([("dog", 1, 1, "inf", 2)], "", MarkError, "object 1: xmax is 'inf'"),
     "no name": ([("", 1, 1, 2, 2)], "", MarkError, "object 1: <object> has no <name>"),
-    "no box": ([], "<object><name>dog</name></object>", MarkError, "object 1 on 'a' has no <bndbox>"),
     "another size": (
         [],
         SIZE.format(60, 40),
@@ -282,7 +308,6 @@ def test_yolo_numbers_without_names_of_ours_count_classes_other_than_background(
 @pytest.mark.parametrize(
     ("line", "kind", "words"),
     [
-        ("0 .5 .5 0 .5", MarkError, "line 2 on 'a' is 0 pixels wide and 10 high"),
         ("0 1.5 .5 .5 .5", MarkError, "line 2 .*outside 'a', 30 wide and 20 high"),
         ("0 15 10 3 5", MarkError, "line 2 .*outside 'a'"),
         ("7 .5 .5 .5 .5", ClassError, "line 2 has the class number 7.*0 cell, 1 dog"),

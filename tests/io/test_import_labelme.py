@@ -2,7 +2,9 @@ import base64
 import io
 import json
 import math
+import re
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -191,23 +193,16 @@ def bomb(width, height):
 
 SQUARE = [[2, 3], [4, 3], [4, 5], [2, 5]]
 BAD = {
-    "unknown shape": (shape("spline", SQUARE), MarkError, "shape 2 has the shape_type 'spline'"),
-    "odd shape": (shape(["polygon"], SQUARE), MarkError, "shape 2 has the shape_type"),
     "label": (shape("polygon", SQUARE, "zebra"), ClassError, "shape 2: Unknown class 'zebra'.*0 background"),
     "no label": (shape("polygon", SQUARE, None), MarkError, "shape 2: label is nothing"),
-    "two corners": (shape("polygon", SQUARE[:2]), MarkError, "shape 2, a polygon, has 2 points"),
-    "three points": (shape("line", SQUARE[:3]), MarkError, "shape 2, a line, has 3 points"),
-    "no points": ({"label": "cell"}, MarkError, "shape 2, a polygon, has 0 points"),
     "odd points": (shape("line", [[1, 2], [3]]), MarkError, r"shape 2: points is \[3\], not 2 numbers"),
     "not finite": (shape("point", [[1, float("nan")]]), MarkError, "shape 2: points"),
-    "flat": (shape("rectangle", [[1, 2], [1, 9]]), MarkError, "shape 2 on 'a' is 0 pixels wide"),
     "box outside": (shape("rectangle", [[31, 2], [40, 9]]), MarkError, "shape 2 .* outside 'a'"),
     "point outside": (
         shape("point", [[31, 2]]),
         MarkError,
         "shape 2: the point x = 30.5, y = 1.5 lies outside a",
     ),
-    "no mask": (shape("mask", [[1, 1], [3, 3]]), MarkError, "shape 2: the mask is no readable PNG"),
     "no base64": (shape("mask", [[1, 1], [3, 3]], mask="%%%"), MarkError, "shape 2: the mask is no base64"),
     "not ascii": (shape("mask", [[1, 1], [3, 3]], mask="é"), MarkError, "shape 2: the mask is no"),
     "no PNG": (
@@ -224,6 +219,78 @@ BAD = {
     ),
     "not an object": (7, MarkError, "shape 2 is 7, not an object"),
 }
+
+
+LEFT_OUT = {
+    "unknown shape": (shape("spline", SQUARE), "unknown kinds.*shape 2 on 'a' has the shape_type 'spline'"),
+    "cuboid": (shape("cuboid", SQUARE * 2), "unknown kinds.*shape 2 on 'a' has the shape_type 'cuboid'"),
+    "odd shape": (shape(["polygon"], SQUARE), "shape 2 on 'a' has the shape_type"),
+    "two corners": (shape("polygon", SQUARE[:2]), "shape 2 on 'a', a polygon, has 2 points"),
+    "three points": (shape("line", SQUARE[:3]), "shape 2 on 'a', a line, has 3 points"),
+    "no points": ({"label": "cell"}, "shape 2 on 'a', a polygon, has 0 points"),
+    "no rotation": (shape("rotation", []), "shape 2 on 'a', a rotation, has 0 points"),
+    "flat": (shape("rectangle", [[1, 2], [1, 9]]), "shape 2 on 'a' is 0 pixels wide and 7 high"),
+    "empty": (shape("rectangle", [[20, 20], [20, 20]]), "shape 2 on 'a' is 0 pixels wide and 0 high"),
+    "no radius": (shape("circle", [[3, 4], [3, 4]]), "enclose no pixel.*shape 2 on 'a'"),
+    "no mask": (shape("mask", [[1, 1], [3, 3]]), "shape 2 on 'a', a mask, has no mask"),
+    "endless line": (shape("linestrip", [[1, 1], [9, 9]] * 301), "shape 2 on 'a', a linestrip of 602 points"),
+    "endless group": (shape("points", [[1, 1]] * 601), "shape 2 on 'a', a points of 601 points"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_one_empty_or_unknown_shape_is_left_out(tmp_path, case):
+    bad, words = LEFT_OUT[case]
+    path = write(tmp_path, shape("point", [[1, 1]]), bad, shape("point", [[9, 9]], "dog"))
+    marks, (line,) = read(path)
+    assert marks == {"a": [Point(1, 0.5, 0.5), Point(2, 8.5, 8.5)]}
+    assert re.search(words, line) and "left out" in line, line
+
+
+@pytest.mark.parametrize("kind", ["rotation", "quadrilateral", "oriented_rectangle"])
+def test_the_oriented_shapes_of_labelme_and_x_anylabeling(tmp_path, kind):
+    """X-AnyLabeling writes fields of its own beside labelme's."""
+    own = {"score": None, "description": "", "difficult": False, "attributes": {}, "direction": 0.785}
+    corners = [[10, 2], [16, 8], [10, 14], [4, 8]]
+    path = write(tmp_path, shape(kind, corners, **own), version="3.2.1", checked=False, text="")
+    marks, lines = read(path)
+    assert lines == ()
+    assert marks == {"a": [polygon_patch(1, [(y, x) for x, y in corners], (20, 30))]}
+    assert (painted(marks["a"]) == 1).sum() == 72
+
+
+@pytest.mark.parametrize(
+    "corners", [[[1e308, 0], [-1e308, 0]], [[5, 5], [1e308, 1e308]], [[1e308, 1e308], [1e308, 1e308]]]
+)
+def test_circles_larger_than_numbers(tmp_path, corners):
+    assert set(read(write(tmp_path, shape("circle", corners), shape("point", [[1, 1]])))[0]) == {"a"}
+
+
+@pytest.mark.parametrize("wobble", [0, 0.1, 30])
+def test_a_polygon_of_hundreds_of_thousands_of_points(tmp_path, wobble):
+    angles = np.linspace(0, 2 * np.pi, 800_000, endpoint=False)
+    ring = np.stack([15 + 9 * np.cos(angles), 10 + 9 * np.sin(angles)], axis=1)
+    ring += np.random.default_rng(0).uniform(-wobble, wobble, ring.shape)
+    path = write(tmp_path, shape("point", [[1, 1]]), shape("polygon", ring.round(3).tolist()))
+    start = time.perf_counter()
+    marks, lines = read(path)
+    assert time.perf_counter() - start < 20
+    if wobble == 0:
+        assert np.array_equal(
+            painted([marks["a"][1]]) == 1, painted([disc_patch(1, (10, 15), 9, (20, 30))]) == 1
+        )
+    if not lines:
+        assert len(marks["a"]) == 2
+
+
+@pytest.mark.parametrize("depth", [900, 100_000])
+def test_json_nested_without_end(tmp_path, depth):
+    path = write(tmp_path, shape("point", [[1, 1]]))
+    deep = "[" * depth + "]" * depth
+    path.write_text(path.read_text().replace('"label": "cell"', f'"label": {deep}'))
+    with pytest.raises(MarkError, match=re.escape(str(path))) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("case", BAD)

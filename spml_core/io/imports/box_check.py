@@ -17,8 +17,8 @@ def checked_box(
     stem: str,
     size: tuple[int, int],
     warnings: ImportWarnings,
-) -> Box:
-    """A box cut at its picture's borders.
+) -> Box | None:
+    """A box cut at its picture's borders; None if it has no width or height.
 
     Parameters
     ----------
@@ -33,20 +33,19 @@ def checked_box(
     size : tuple of int
         Its height and width.
     warnings : ImportWarnings
-        Is told if the box had to be cut.
+        Is told if the box had to be cut, or is left out.
 
     Raises
     ------
     MarkError
-        If the box has no width or height, or lies wholly outside the picture.
+        If the box lies wholly outside the picture.
     """
     top, left, bottom, right = edges
     height, width = size
-    if bottom <= top or right <= left:
-        raise MarkError(
-            f"{where} on {stem!r} is {right - left:g} pixels wide and {bottom - top:g} high.",
-            "Take it out, or give it a width and height.",
-        )
+    if not (bottom > top and right > left):
+        case = f"{where} on {stem!r} is {right - left:g} pixels wide and {bottom - top:g} high"
+        warnings.add("Boxes without width or height were left out", case)
+        return None
     cut = max(top, 0.0), max(left, 0.0), min(bottom, float(height)), min(right, float(width))
     if cut[2] <= cut[0] or cut[3] <= cut[1]:
         raise MarkError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from spml_core.classes import ClassTable
-from spml_core.errors import MarkError
 from spml_core.io.imports.box_check import checked_box
 from spml_core.io.imports.coco_dataset import read_coco
 from spml_core.io.imports.pictures import MarksByPicture, Sizes
@@ -25,7 +24,10 @@ def read_coco_boxes(
     marks: MarksByPicture = {}
     for annotation in dataset.annotations:
         if annotation.bbox is None:
-            raise MarkError(f"{annotation.where} on {annotation.stem!r} has no bbox.", "Export it anew.")
+            warnings.add(
+                "Annotations without a box were left out", f"{annotation.where} on {annotation.stem!r}"
+            )
+            continue
         left, top, width, height = annotation.bbox
         box = checked_box(
             annotation.where,
@@ -35,5 +37,6 @@ def read_coco_boxes(
             pictures[annotation.stem],
             warnings,
         )
-        marks.setdefault(annotation.stem, []).append(box)
+        if box is not None:
+            marks.setdefault(annotation.stem, []).append(box)
     return marks

@@ -94,7 +94,10 @@ def text_of(where: str, holder: object, key: str) -> str:
 
 def shown(value: object) -> str:
     """A value in an error: at most 60 characters, ``nothing`` for None."""
-    text = "nothing" if value is None else repr(value)
+    try:
+        text = "nothing" if value is None else repr(value)
+    except (RecursionError, ValueError):  # nested too deep; a number of thousands of digits
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

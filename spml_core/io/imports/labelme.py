@@ -44,6 +44,7 @@ def read_labelme(
     shape                                       mark
     ==========================================  ========
     polygon, oriented_rectangle, circle, mask   Patch
+    rotation, quadrilateral (X-AnyLabeling)     Patch
     rectangle                                   Box
     line, linestrip                             Scribble
     point, points                               Point
@@ -73,7 +74,7 @@ def read_labelme(
     ------
     MarkError
         If there is no file, one can't be read, belongs to no picture or to one of another size, or has a
-        shape that is unknown, damaged or outside.
+        shape that is damaged, or a box or point outside.
     ClassError
         If a label is no class.
     """

@@ -25,6 +25,8 @@ from spml_core.io.imports.warnings import ImportWarnings
 _POINTS = {
     "polygon": (3, None),
     "oriented_rectangle": (4, 4),
+    "rotation": (4, 4),
+    "quadrilateral": (4, 4),
     "rectangle": (2, 4),
     "circle": (2, 2),
     "mask": (2, 2),
@@ -33,9 +35,14 @@ _POINTS = {
     "point": (1, 1),
     "points": (1, None),
 }
-"""The least and most points of each shape."""
+"""The least and most points of each shape; X-AnyLabeling calls labelme's oriented rectangle a rotation."""
 
-_PATCHES = ("polygon", "oriented_rectangle", "circle", "mask")
+_PATCHES = ("polygon", "oriented_rectangle", "rotation", "quadrilateral", "circle", "mask")
+
+_MOST_PIXELS = 1 << 22
+"""That a mask may have whatever its picture's size."""
+
+_TOO_MANY = "Lines and groups of more points than their picture has pixels were left out"
 
 Places = list[tuple[float, float]]
 
@@ -48,7 +55,7 @@ def read_shape(
     classes: ClassTable,
     warnings: ImportWarnings,
 ) -> list[Mark]:
-    """Marks of a shape: none if it encloses no pixel, several for a group of points.
+    """Marks of a shape: none if it is of an unknown kind or encloses no pixel, several for a group of points.
 
     labelme measures from the picture's top left corner, so the first pixel's centre is (0.5, 0.5) there.
 
@@ -64,38 +71,46 @@ def read_shape(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings
+        Is told of what was left out.
 
     Raises
     ------
     MarkError
-        If the shape is of an unknown kind, has too few or too many points, or lies outside.
+        If the shape is damaged, or a box or point lies outside.
     ClassError
         If its label is no class.
     """
     kind = as_object(where, shape).get("shape_type") or "polygon"  # files of the first versions don't say
     if not isinstance(kind, str) or kind not in _POINTS:
-        raise MarkError(f"{where} has the shape_type {shown(kind)}.", f"Known are: {', '.join(_POINTS)}.")
+        case = f"{where} on {stem!r} has the shape_type {shown(kind)}"
+        warnings.add(f"Shapes of unknown kinds were left out; known are {', '.join(_POINTS)}", case)
+        return []
     pairs = [as_numbers(where, "points", pair, 2) for pair in list_of(where, shape, "points")]
     least, most = _POINTS[kind]
-    if len(pairs) < least or (most is not None and len(pairs) > most):
-        raise MarkError(
-            f"{where}, a {kind}, has {len(pairs)} points.", f"Give at least {least}, or remove it."
-        )
+    size = pictures[stem]
+    if kind not in _PATCHES and len(pairs) > size[0] * size[1]:
+        warnings.add(_TOO_MANY, f"{where} on {stem!r}, a {kind} of {len(pairs)} points")
+        return []
+    packed = as_object(where, shape).get("mask")
+    if len(pairs) < least or (most is not None and len(pairs) > most) or (kind == "mask" and not packed):
+        what = "no mask" if kind == "mask" and not packed else f"{len(pairs)} points"
+        warnings.add("Unfinished shapes were left out", f"{where} on {stem!r}, a {kind}, has {what}")
+        return []
     code = _code(where, text_of(where, shape, "label"), kind, classes)
     corners: Places = [(y, x) for x, y in pairs]
     centres: Places = [(y - 0.5, x - 0.5) for y, x in corners]
-    size = pictures[stem]
     if kind in ("point", "points"):
         return [Point(code, *check_inside(where, y, x, stem, pictures)) for y, x in centres]
     if kind in ("line", "linestrip"):
         return [Scribble(code, line_inside(where, centres, size, warnings), LINE_WIDTH)]
     if kind == "rectangle":
         ys, xs = zip(*corners, strict=True)
-        return [checked_box(where, code, (min(ys), min(xs), max(ys), max(xs)), stem, size, warnings)]
+        box = checked_box(where, code, (min(ys), min(xs), max(ys), max(xs)), stem, size, warnings)
+        return [] if box is None else [box]
     if kind == "circle":
         patch = disc_patch(code, corners[0], math.dist(*corners), size)
     elif kind == "mask":
-        patch = _mask(where, as_object(where, shape).get("mask"), corners, code, size)
+        patch = _mask(where, packed, corners, code, size)
     else:
         patch = polygon_patch(code, corners, size)
     if patch is None:
@@ -119,12 +134,14 @@ def _mask(where: str, packed: object, corners: Places, code: int, size: tuple[in
     top, left = math.floor(min(ys) + 0.5), math.floor(min(xs) + 0.5)
     # The second corner is the last pixel or, in some versions, the first one past it.
     extent = math.floor(max(ys) + 0.5) - top, math.floor(max(xs) + 0.5) - left
-    mask = _unpacked(where, packed, extent)
+    mask = _unpacked(where, packed, extent, size)
     inside = mask[max(-top, 0) : max(size[0] - top, 0), max(-left, 0) : max(size[1] - left, 0)]
     return mask_patch(code, max(top, 0), max(left, 0), inside)
 
 
-def _unpacked(where: str, packed: object, extent: tuple[int, int]) -> NDArray[np.bool_]:
+def _unpacked(
+    where: str, packed: object, extent: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.bool_]:
     try:
         data = base64.b64decode(packed if isinstance(packed, str) else "", validate=True)
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
@@ -133,6 +150,12 @@ def _unpacked(where: str, packed: object, extent: tuple[int, int]) -> NDArray[np
                 raise MarkError(
                     f"{where}: the mask has {image.height} x {image.width} pixels, which its two points"
                     " don't enclose.",
+                    "Draw it anew.",
+                )
+            if image.height * image.width > max(4 * size[0] * size[1], _MOST_PIXELS):
+                raise MarkError(
+                    f"{where}: the mask has {image.height} x {image.width} pixels, its picture only {size[0]} x"
+                    f" {size[1]}.",
                     "Draw it anew.",
                 )
             return np.asarray(image.convert("L") if image.mode != "1" else image) > 0

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from spml_core.classes import ClassTable
-from spml_core.errors import MarkError
 from spml_core.io.imports.box_check import checked_box
 from spml_core.io.imports.class_words import named_class
 from spml_core.io.imports.files import read_xml
@@ -56,11 +55,13 @@ def read_voc_boxes(
             index = named_class(where, child_text(where, item, "name"), classes)
             ends = item.find("bndbox")
             if ends is None:
-                raise MarkError(f"{where} on {stem!r} has no <bndbox>.", "Take it out, or give it one.")
+                warnings.add("Objects without a box were left out", f"{where} on {stem!r}")
+                continue
             left, top, right, bottom = (
                 child_number(where, ends, name) for name in ("xmin", "ymin", "xmax", "ymax")
             )
             edges = (top - 1, left - 1, bottom, right)
             box = checked_box(where, index, edges, stem, pictures[stem], warnings)
-            marks.setdefault(stem, []).append(box)
+            if box is not None:
+                marks.setdefault(stem, []).append(box)
     return marks

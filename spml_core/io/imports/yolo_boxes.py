@@ -70,7 +70,8 @@ def read_yolo_boxes(
                     f"The class numbers are: {listed or 'none'}.",
                 )
             box = checked_box(where, class_of[number], edges, stem, pictures[stem], warnings)
-            marks.setdefault(stem, []).append(box)
+            if box is not None:
+                marks.setdefault(stem, []).append(box)
     return marks
 
 
