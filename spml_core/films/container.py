@@ -22,9 +22,15 @@ DAMAGED = "The file may be cut off or damaged: copy it again, or convert it to m
 
 _CONVERT = "Convert it to mp4 (H.264) with a video converter, and open that."
 _COVER_ART = 0x0400
+_MOST_BOXES = 1000
 
 # Containers of films only: no playlists, which could name other files, and no pictures.
-_CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg"
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,asf,flv,ogg,mxf,gif"
+)
+
+MOST_PIXELS = 1 << 27
+"""Pixels of the largest frame: a decoder holds many at a time, so that it is less than a picture may have."""
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -49,17 +55,33 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     except av.error.EOFError as error:
         raise FilmError(f"{path} holds no frame.", DAMAGED) from error
     except av.error.FFmpegError as error:
+        if _lacks_its_table(path):
+            raise FilmError(
+                f"{path} lacks the table of its frames, which such files have at their end.", DAMAGED
+            ) from error
         raise FilmError(f"{path} is no film that can be read: {reason_of(error)}.", DAMAGED) from error
     streams = [stream for stream in container.streams.video if not int(stream.disposition) & _COVER_ART]
     if not streams:
-        holds = "sound only" if container.streams.audio else "no pictures"
+        has_sound, is_empty = bool(container.streams.audio), not len(container.streams)
         container.close()
-        raise FilmError(f"{path} holds {holds}.", "Choose a file with a film in it.")
+        if has_sound:
+            raise FilmError(f"{path} holds sound only.", "Choose a file with a film in it.")
+        if is_empty:
+            raise FilmError(f"{path} holds no pictures, nor anything that says what is in it.", DAMAGED)
+        raise FilmError(f"{path} holds no pictures.", "Choose a file with a film in it.")
     stream = streams[0]
     try:
         context = stream.codec_context
         if context is None:
             raise FilmError(f"The film in {path} is in a format that can't be decoded here.", _CONVERT)
+        if context.width * context.height > MOST_PIXELS:
+            raise FilmError(
+                f"The frames of {path} are {context.height} x {context.width} pixels;"
+                f" {MOST_PIXELS / 1e6:.0f} million are the most.",
+                "Make it smaller with a video converter.",
+            )
+        # What the film itself says may be another size than what its container does.
+        context.options = {"max_pixels": str(MOST_PIXELS)}
         context.open(strict=False)
     except av.error.FFmpegError as error:
         container.close()
@@ -68,6 +90,27 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         container.close()
         raise
     return container, stream
+
+
+def _lacks_its_table(path: Path) -> bool:
+    """Whether a file is an mp4, mov or 3gp without the box ``moov``; what can't be read has none."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            at, kinds = 0, list[bytes]()
+            while at + 8 <= size and len(kinds) < _MOST_BOXES:
+                file.seek(at)
+                start = file.read(16)
+                length, kind = int.from_bytes(start[:4], "big"), start[4:8]
+                kinds.append(kind)
+                if length == 1:
+                    length = int.from_bytes(start[8:16], "big")
+                if length < 8:  # 0: to the end of the file
+                    break
+                at += length
+    except OSError:
+        return False
+    return b"ftyp" in kinds and b"moov" not in kinds
 
 
 def read_packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[Packet]:

@@ -18,6 +18,7 @@ from spml_core.films.container import open_video, read_packets
 from spml_core.films.packet_table import NO_STAMP, Numbers, PacketTable
 
 if TYPE_CHECKING:
+    from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
 
     from spml_core.films.container import Packet
@@ -52,6 +53,11 @@ class Decoder:
         self._longest_gap = int(np.diff(keys, append=len(table)).max(initial=0))
         self._by_position = _Lookup(table.position[keys], keys)
         self._by_pts = _Lookup(table.pts[keys], keys)
+
+    @property
+    def pixel_format(self) -> VideoFormat | None:
+        """How the stream's samples are laid out, as far as its header says."""
+        return self._stream.codec_context.format
 
     def close(self) -> None:
         """Close the file."""

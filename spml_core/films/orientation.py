@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-
-from spml_core.films.film import Rgb
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+Sample = TypeVar("Sample", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Orientation:
     mirrored_x: bool = False
     mirrored_y: bool = False
 
-    def upright(self, rgb: Rgb) -> Rgb:
-        """Return the picture upright, contiguous."""
+    def upright(self, rgb: npt.NDArray[Sample]) -> npt.NDArray[Sample]:
+        """Return the picture (H, W, C) upright, contiguous."""
         if self.transposed:
             rgb = rgb.transpose(1, 0, 2)
         if self.mirrored_x:

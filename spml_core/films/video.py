@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from spml_core.films.container import DAMAGED
 from spml_core.films.decoding import Decoder, LostPlaceError
 from spml_core.films.film import Film, Rgb
 from spml_core.films.index_file import stored_index
+from spml_core.films.steady_scaling import Pixels, SteadyScaling
 
 if TYPE_CHECKING:
+    from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
 
 KEPT_BYTES = 64 << 20
@@ -28,6 +31,8 @@ class VideoFilm(Film):
 
     Frame i is the i-th picture that decoding from the start gives. Reading on from the last frame never seeks.
     A step backward decodes the group of pictures before, and keeps its last frames for the next steps.
+    Grey and RGB of more than 8 bits, and YUV of 16, are measurements rather than films to look at: they are scaled by
+    one range for all frames, as stacks are. Other YUV is shown as a player shows it.
 
     Parameters
     ----------
@@ -65,7 +70,20 @@ class VideoFilm(Film):
         self._running: Iterator[tuple[int, VideoFrame]] | None = None
         self._reached = -1  # the last frame that came from the decoder
         self._last_asked = -1
-        self._kept: dict[int, Rgb] = {}
+        self._kept: dict[int, Pixels] = {}
+        self._deep = _deep_format(self._decoder.pixel_format)
+        self._scaling: SteadyScaling | None = None
+        if self._deep is not None:
+            # Not the film itself: a film that is dropped lets go of its file at once.
+            film = ref(self)
+
+            def read(asked: int) -> Pixels:
+                alive = film()
+                assert alive is not None  # it is the one who asks
+                return alive._samples(asked)
+
+            joint = self._deep != "gray16le"
+            self._scaling = SteadyScaling(str(path), read, self.count, np.dtype(np.uint16), joint)
 
     def close(self) -> None:
         """Close the file and let go of kept frames."""
@@ -76,6 +94,9 @@ class VideoFilm(Film):
         super().close()
 
     def _read(self, index: int) -> Rgb:
+        return self._samples(index) if self._scaling is None else self._scaling.rgb(index)
+
+    def _samples(self, index: int) -> Pixels:
         backward = 0 < self._last_asked - index <= self._room
         self._last_asked = index
         if index in self._kept:
@@ -107,7 +128,7 @@ class VideoFilm(Film):
     def _room(self) -> int:
         """How many frames may be kept, at least one."""
         height, width = self.size
-        return max(1, KEPT_BYTES // (3 * height * width))
+        return max(1, KEPT_BYTES // ((3 if self._deep is None else 6) * height * width))
 
     def _is_ahead(self, index: int) -> bool:
         """Whether going on decoding leads to a frame no slower than seeking."""
@@ -116,7 +137,7 @@ class VideoFilm(Film):
         starts = self._index.starts
         return 0 <= self._reached < index and starts[index] <= self._index.order[self._reached]
 
-    def _decode_to(self, index: int, keep_from: int) -> Rgb | None:
+    def _decode_to(self, index: int, keep_from: int) -> Pixels | None:
         """Decode on to a frame, keeping those from ``keep_from`` on; None if the decoder left it out."""
         assert self._running is not None
         self._kept.clear()
@@ -140,7 +161,7 @@ class VideoFilm(Film):
         self._running = None
         return None
 
-    def _upright(self, index: int, frame: VideoFrame) -> Rgb:
+    def _upright(self, index: int, frame: VideoFrame) -> Pixels:
         stored = (frame.height, frame.width)
         if stored != self._index.stored_size:
             height, width = self._index.stored_size
@@ -149,5 +170,19 @@ class VideoFilm(Film):
                 f" {height} x {width}.",
                 f"Cut the film before frame {index}, or convert it to one size.",
             )
-        rgb = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-        return self._index.orientation.upright(rgb)
+        if self._deep is None:
+            return self._index.orientation.upright(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8))
+        samples: Pixels = frame.to_ndarray(format=self._deep)
+        return self._index.orientation.upright(samples.reshape(*stored, -1))
+
+
+def _deep_format(stored: VideoFormat | None) -> str | None:
+    """How to decode samples that 8 bits can't hold; None where they are to be shown as they are."""
+    if stored is None or not stored.components:
+        return None
+    bits = max(component.bits for component in stored.components)
+    if bits <= 8:
+        return None
+    if sum(not component.is_alpha for component in stored.components) == 1:
+        return "gray16le"
+    return "rgb48le" if stored.is_rgb or bits >= 16 else None
