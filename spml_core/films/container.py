@@ -56,9 +56,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise FilmError(f"{path} holds no frame.", DAMAGED) from error
     except av.error.FFmpegError as error:
         if _lacks_its_table(path):
-            raise FilmError(
-                f"{path} lacks the table of its frames, which such files have at their end.", DAMAGED
-            ) from error
+            raise FilmError(f"{path} lacks the table of its frames.", DAMAGED) from error
         raise FilmError(f"{path} is no film that can be read: {reason_of(error)}.", DAMAGED) from error
     streams = [stream for stream in container.streams.video if not int(stream.disposition) & _COVER_ART]
     if not streams:
@@ -67,7 +65,8 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         if has_sound:
             raise FilmError(f"{path} holds sound only.", "Choose a file with a film in it.")
         if is_empty:
-            raise FilmError(f"{path} holds no pictures, nor anything that says what is in it.", DAMAGED)
+            lacks = "the table of its frames" if _lacks_its_table(path) else "any stream of pictures"
+            raise FilmError(f"{path} lacks {lacks}.", DAMAGED)
         raise FilmError(f"{path} holds no pictures.", "Choose a file with a film in it.")
     stream = streams[0]
     try:

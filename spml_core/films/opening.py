@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from spml_core.errors import FilmError, PictureError
+from spml_core.films.animation import WebpFilm, is_animation
 from spml_core.films.film import Film, checked_rate
 from spml_core.films.sequence import SequenceFilm, sequence_files
 from spml_core.films.stack import open_stack, stack_pages
@@ -13,8 +14,50 @@ from spml_core.films.video import VideoFilm
 from spml_core.films.zarr_store import is_zarr, open_zarr
 from spml_core.images import Picture, content_hash
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg"})
+VIDEO_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in [
+        "mp4",
+        "m4v",
+        "mov",
+        "qt",
+        "3gp",
+        "3g2",
+        "mj2",
+        "f4v",
+        "avi",
+        "divx",
+        "mkv",
+        "webm",
+        "mpg",
+        "mpeg",
+        "mpe",
+        "m1v",
+        "m2v",
+        "vob",
+        "ts",
+        "mts",
+        "m2ts",
+        "m2t",
+        "mod",
+        "tod",
+        "wmv",
+        "asf",
+        "flv",
+        "ogv",
+        "ogm",
+        "mxf",
+        "h264",
+        "264",
+        "hevc",
+        "h265",
+        "265",
+    ]
+)
 STACK_SUFFIXES = frozenset({".tif", ".tiff"})
+ANIMATION_SUFFIXES = frozenset({".gif", ".webp"})
+
+_SYNC = 0x47  # each packet of a transport stream begins so, after a time code of four bytes in some
 
 _CHECK = "Check that it is there and readable."
 
@@ -53,6 +96,8 @@ def open_film(
             return SequenceFilm(path, frame_rate, as_stored=as_stored)
         if path.suffix.lower() in STACK_SUFFIXES:
             return open_stack(path, frame_rate, as_stored=as_stored)
+        if path.suffix.lower() == ".webp":
+            return WebpFilm(path)
         return VideoFilm(path, frame_rate, index_folder)
     except OSError as error:
         raise FilmError(f"{path} can't be read: {error.strerror or error}.", _CHECK) from error
@@ -76,6 +121,10 @@ def is_film(path: Path | str, *, sequences: bool = False) -> bool:
     if not path.is_file():
         return False
     suffix = path.suffix.lower()
+    if suffix == ".ts":  # TypeScript is called so, too
+        return _is_transport_stream(path)
+    if suffix in ANIMATION_SUFFIXES:
+        return is_animation(path)
     return suffix in VIDEO_SUFFIXES or (suffix in STACK_SUFFIXES and stack_pages(path) > 1)
 
 
@@ -110,6 +159,15 @@ def film_hash(path: Path | str) -> str:
         raise FilmError(error.problem, error.remedy) from error
     except OSError as error:
         raise FilmError(f"{path} can't be read: {error.strerror or error}.", _CHECK) from error
+
+
+def _is_transport_stream(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(5)
+    except OSError:
+        return True  # opening it tells why
+    return len(start) < 5 or _SYNC in (start[0], start[4])
 
 
 def _is_sequence(folder: Path) -> bool:
