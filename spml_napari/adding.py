@@ -42,13 +42,15 @@ def add_to_project(
     PictureError, FilmError, ProjectError
         As for ``Project.add``.
     """
-    stills, moving = [], list(films)
+    stills, moving, left_out = [], list(films), list[str]()
     for path in paths:
         if path.is_dir() and not is_film(path):
             chosen = choose(path)
+            left_out += chosen.warnings
             stills += chosen.pictures
             moving += chosen.films
         else:
             stills.append(path)
     pictures, added = project.add(stills, moving, tell)
+    project.warnings = tuple(dict.fromkeys([*left_out, *project.warnings]))
     return project, len(pictures), added

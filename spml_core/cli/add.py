@@ -15,7 +15,7 @@ from spml_core.cli.progress import ProgressBar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from spml_core.project import FilmRecord, Project
+    from spml_core.project import FilmRecord
 
 
 @guarded
@@ -40,20 +40,24 @@ def add(
 
     pictures: list[Path] = []
     films: list[Path] = list(paths) if film else []
+    left_out: list[str] = []
     for path in () if film else paths:
         found = choose(path if path.is_dir() else [path])
         pictures += found.pictures
         films += found.films
+        left_out += found.warnings
     with ProgressBar() as bar, Project.open(project) as opened:
         new_pictures, new_films = opened.add(
             pictures, films, lambda done, total: bar.update("Reading pictures", done, total)
         )
-        tell_warnings(opened, new_films)
+        warnings = tuple(dict.fromkeys([*left_out, *opened.warnings]))
+    tell_warnings(warnings)
     Output(json).summary(
         f"Added {what_came(len(new_pictures), new_films)} to {project}.",
         project=str(project),
         pictures=[record.name for record in new_pictures],
         films=[record.name for record in new_films],
+        **as_values(warnings),
     )
 
 
@@ -66,8 +70,12 @@ def what_came(pictures: int, films: Iterable[FilmRecord]) -> str:
     return " and ".join(parts)
 
 
-def tell_warnings(project: Project, films: Iterable[FilmRecord]) -> None:
-    """Print what should be known of films that were added, a line each."""
-    for film in films:
-        for warning in project.open_film(film).warnings:
-            typer.echo(f"spml: {warning}", err=True)
+def tell_warnings(warnings: Iterable[str]) -> None:
+    """Print what should be known of what was taken or left out, a line each."""
+    for warning in warnings:
+        typer.echo(f"spml: {warning}", err=True)
+
+
+def as_values(warnings: Iterable[str]) -> dict[str, list[str]]:
+    """Warnings as a value of the summary, if there are any."""
+    return {"warnings": list(warnings)} if warnings else {}

@@ -26,6 +26,7 @@ def info(project: ProjectPath, json: Json = False) -> None:
             * bool(missing)
         ),
         *(f"film      {_film_words(film)}" for film in facts["films"]),
+        *(f"note      {note}" for note in facts.get("notes", ())),
         "classes   " + ", ".join(f"{c['name']} ({c['marks']} marks)" for c in facts["classes"]),
         f"model     {facts['current_run'] or 'none yet: run spml train'}",
         *(f"run       {r['id']}  {r['created']}  {r['preset'] or '?'}  {r['state']}" for r in facts["runs"]),

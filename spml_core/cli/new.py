@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spml_core.cli.add import tell_warnings, what_came
+from spml_core.cli.add import as_values, tell_warnings, what_came
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
@@ -64,11 +64,13 @@ def new(
         ) as made,
     ):
         count, films = len(made.pictures), made.films
-        tell_warnings(made, films)
+        warnings = made.warnings
+    tell_warnings(warnings)
     Output(json).summary(
         f"Made {project} with {what_came(count, films)} and the classes {', '.join(table.names)}.",
         project=str(project),
         pictures=count,
         films=[record.name for record in films],
         classes=list(table.names),
+        **as_values(warnings),
     )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spml_core.cli.add import as_values, tell_warnings
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
@@ -63,6 +64,7 @@ def predict(
     inference = Inference(classifier, (1.0, *(scale or ())), flip, random_walk)
     output = Output(json)
     count, seconds = 0, 0.0
+    warnings: list[str] = []
     with Project.open(project, write=False) as opened, ProgressBar() as bar:
         for done in predict_project(
             opened,
@@ -73,7 +75,10 @@ def predict(
             colored=colored,
             inference=inference,
             device=device,
+            warn=warnings.append,
         ):
+            if done.done == 1:
+                tell_warnings(warnings)
             count, seconds = done.done, seconds + done.seconds
             bar.update("Predicting", done.done, done.total)
             output.event(
@@ -84,4 +89,5 @@ def predict(
         pictures=count,
         out=str(out),
         seconds=seconds,
+        **as_values(warnings),
     )

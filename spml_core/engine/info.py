@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from spml_core.errors import ProjectError
+from spml_core.errors import ProjectError, SpmlError
 from spml_core.project import SCHEMA_VERSION, Project, Run
+from spml_core.project.checking import note_lines
+
+_MAY_HOLD_MORE = (".tif", ".tiff", ".gif", ".webp")
 
 
 def describe(project: Project) -> dict[str, Any]:
@@ -20,9 +24,11 @@ def describe(project: Project) -> dict[str, Any]:
         ``frames``, ``height``, ``width``, ``frame_rate`` or None, and indices of the ``marked`` frames of each),
         ``classes`` (``name`` and number of ``marks`` of each),
         ``runs`` (``id``, ``created``, ``state`` and ``preset`` of each, oldest first), ``current_run`` (id or
-        None) and ``bytes`` on disk, pictures not included.
+        None) and ``bytes`` on disk, pictures not included; and, where something of pictures, stacks or arrays isn't
+        shown, ``notes`` (sentences).
     """
     counts = project.mark_counts()
+    notes = _notes(project)
     current = project.current_run()
     return {
         "project": str(project.path),
@@ -60,7 +66,24 @@ def describe(project: Project) -> dict[str, Any]:
         ],
         "current_run": None if current is None else current.id,
         "bytes": _size(project.path),
+        **({"notes": notes} if notes else {}),
     }
+
+
+def _notes(project: Project) -> list[str]:
+    """What of pictures and films isn't shown; of those that can't be read there is none."""
+    noted: list[tuple[Path, str]] = []
+    for record in project.pictures:
+        # Others show all they hold.
+        if record.path.suffix.lower() in _MAY_HOLD_MORE:
+            with contextlib.suppress(SpmlError):
+                noted += [(record.path, note) for note in project.open_picture(record).notes]
+    lines = list(note_lines(noted))
+    for film in project.films:
+        if film.kind in ("stack", "array"):
+            with contextlib.suppress(SpmlError):
+                lines += project.open_film(film).warnings
+    return lines
 
 
 def _preset(run: Run) -> str | None:

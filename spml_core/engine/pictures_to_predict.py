@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from spml_core.errors import ProjectError
+from spml_core.errors import PictureError, ProjectError
 from spml_core.films import Film, is_film, open_film
-from spml_core.images import Picture, list_pictures
+from spml_core.images import Picture, left_out, list_pictures
 from spml_core.project import FilmRecord, PictureRecord, Project
+from spml_core.project.checking import note_lines
 from spml_core.project.frame_picture import FramePicture
 
 
@@ -23,10 +25,13 @@ class Wanted:
     total : int
     pictures : iterator of (str, Picture)
         Each with the name of its prediction.
+    warnings : tuple of str
+        What of a folder was left out, and what of pictures isn't shown.
     """
 
     total: int
     pictures: Iterator[tuple[str, Picture]]
+    warnings: tuple[str, ...] = ()
 
 
 def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord | None) -> Wanted:
@@ -50,10 +55,11 @@ def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord 
         return Wanted(film.count, _frames(project.open_film(film), film.name))
     if images is not None and is_film(images):
         other = open_film(images)
-        return Wanted(other.count, _frames(other, images.stem))
+        return Wanted(other.count, _frames(other, images.stem), other.warnings)
     if images is not None:
         paths = list_pictures(images)
-        return Wanted(len(paths), ((path.stem, Picture(path)) for path in paths))
+        warnings = (*left_out(images, paths), *note_lines(_noted(paths)))
+        return Wanted(len(paths), ((path.stem, Picture(path)) for path in paths), warnings)
     frames = [record for record in project.marked_pictures() if record.film is not None]
     records = [*project.pictures, *frames]
     if not records:
@@ -62,6 +68,12 @@ def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord 
             "Name a film, or run spml propagate for it.",
         )
     return Wanted(len(records), ((record.name, project.open_picture(record)) for record in records))
+
+
+def _noted(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    for path in paths:
+        with contextlib.suppress(PictureError):  # labelling it will say what is wrong with it
+            yield from ((path, note) for note in Picture(path).notes)
 
 
 def _frames(film: Film, name: str) -> Iterator[tuple[str, Picture]]:

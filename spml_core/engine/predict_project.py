@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -90,6 +90,7 @@ def predict_project(
     colored: bool = False,
     inference: Inference = DEFAULT,
     device: str = "auto",
+    warn: Callable[[str], object] = lambda line: None,
 ) -> Iterator[Predicted]:
     """Segment the project's pictures and the marked frames of its films, or other pictures, into index PNGs.
 
@@ -112,6 +113,8 @@ def predict_project(
     inference : Inference
         How the probabilities are made.
     device : str
+    warn : callable
+        Called, before the first picture, with each line on what was left out of ``images`` or isn't shown of them.
 
     Yields
     ------
@@ -123,6 +126,8 @@ def predict_project(
         If nothing was trained yet, a picture can't be read, or the disk is full.
     """
     wanted = pictures_to_predict(project, images, film)
+    for line in wanted.warnings:
+        warn(line)
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,19 @@
 
 from spml_core.films.arrays import film_from_array
 from spml_core.films.film import Film
-from spml_core.films.opening import VIDEO_SUFFIXES, film_hash, is_film, open_film
+from spml_core.films.opening import (
+    ANIMATION_SUFFIXES,
+    COMMON_VIDEO_SUFFIXES,
+    VIDEO_SUFFIXES,
+    film_hash,
+    is_film,
+    open_film,
+)
 from spml_core.films.zarr_store import write_zarr_film
 
 __all__ = [
+    "ANIMATION_SUFFIXES",
+    "COMMON_VIDEO_SUFFIXES",
     "VIDEO_SUFFIXES",
     "Film",
     "film_from_array",

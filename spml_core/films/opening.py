@@ -14,46 +14,14 @@ from spml_core.films.video import VideoFilm
 from spml_core.films.zarr_store import is_zarr, open_zarr
 from spml_core.images import Picture, content_hash
 
-VIDEO_SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in [
-        "mp4",
-        "m4v",
-        "mov",
-        "qt",
-        "3gp",
-        "3g2",
-        "mj2",
-        "f4v",
-        "avi",
-        "divx",
-        "mkv",
-        "webm",
-        "mpg",
-        "mpeg",
-        "mpe",
-        "m1v",
-        "m2v",
-        "vob",
-        "ts",
-        "mts",
-        "m2ts",
-        "m2t",
-        "mod",
-        "tod",
-        "wmv",
-        "asf",
-        "flv",
-        "ogv",
-        "ogm",
-        "mxf",
-        "h264",
-        "264",
-        "hevc",
-        "h265",
-        "265",
-    ]
+COMMON_VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg"})
+
+_OTHER_VIDEO_SUFFIXES = frozenset(
+    {".qt", ".3gp", ".3g2", ".mj2", ".f4v", ".divx", ".mpe", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts"}
+    | {".m2t", ".wmv", ".asf", ".flv", ".ogv", ".ogm", ".mxf", ".h264", ".264", ".hevc", ".h265", ".265"}
 )
+
+VIDEO_SUFFIXES = COMMON_VIDEO_SUFFIXES | _OTHER_VIDEO_SUFFIXES
 STACK_SUFFIXES = frozenset({".tif", ".tiff"})
 ANIMATION_SUFFIXES = frozenset({".gif", ".webp"})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from spml_core.errors import FilmError, PictureError
 from spml_core.films.film import Film, Rgb, checked_rate, even_times
 from spml_core.films.steady_scaling import Pixels, SteadyScaling
 from spml_core.images import Picture
-from spml_core.images.listing import SUFFIXES
+from spml_core.images.left_out import left_out
+from spml_core.images.listing import MORE_SUFFIXES, SUFFIXES
 from spml_core.images.scaling import needs_survey
 
 
@@ -22,13 +23,31 @@ def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def sequence_files(folder: Path) -> list[Path]:
-    """Every PNG, JPEG and TIFF right inside a folder (not hidden, no subfolders), in natural order."""
-    files = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    """Every PNG, JPEG and TIFF right inside a folder (not hidden, no subfolders), in natural order.
+
+    Where there is none, every other picture.
+    """
+    shown = [file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file()]
+    files = [file for file in shown if file.suffix.lower() in SUFFIXES] or [
+        file for file in shown if file.suffix.lower() in MORE_SUFFIXES
     ]
     return sorted(files, key=lambda file: natural_key(file.name))
+
+
+def left_out_beside(folder: Path, files: Collection[Path]) -> tuple[str, ...]:
+    """Say what right inside a folder isn't among its frames."""
+    entries = list(folder.iterdir())
+    folders = [entry for entry in entries if entry.is_dir()]
+    others = [
+        entry
+        for entry in entries
+        if entry not in files and entry.suffix.lower() in MORE_SUFFIXES and not entry.name.startswith(".")
+    ]
+    lines = left_out(folder, {*files, *folders, *others})
+    if others:
+        words = "1 file was" if len(others) == 1 else f"{len(others)} files were"
+        lines = (f"{words} left out of {folder}: its frames are PNG, JPEG and TIFF files.", *lines)
+    return lines
 
 
 class SequenceFilm(Film):
@@ -77,7 +96,7 @@ class SequenceFilm(Film):
                     "Take it out of the folder, or give all frames one size.",
                 )
         rate = checked_rate(frame_rate)
-        warnings = tuple(f"{path}: {self.files[0].name} {note}." for note in notes)
+        warnings = (*(f"{self.files[0]} {note}." for note in notes), *left_out_beside(path, self.files))
         times = even_times(len(self.files), rate)
         super().__init__(path, "sequence", size, times, frame_rate=rate, warnings=warnings)
         self._stored_as = (source.shape[2], source.dtype)

@@ -1,6 +1,7 @@
 """Reading pictures lazily: what is in a folder, how large it is, and its pixels as 8-bit RGB."""
 
 from spml_core.images.folders import Folders, common_folder
+from spml_core.images.left_out import left_out
 from spml_core.images.listing import (
     PROJECT_DATABASE,
     check_stems,
@@ -24,6 +25,7 @@ __all__ = [
     "check_stems",
     "common_folder",
     "content_hash",
+    "left_out",
     "list_pictures",
     "place_of",
     "walk_files",

@@ -11,12 +11,17 @@ from spml_core.errors import PictureError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
+MORE_SUFFIXES = frozenset({".jpe", ".jfif", ".mpo", ".bmp", ".gif", ".webp"})
+"""Pictures, too; but where one of ``SUFFIXES`` has the same stem, they are passed over: masks, often."""
+
+ALL_SUFFIXES = SUFFIXES | MORE_SUFFIXES
+
 PROJECT_DATABASE = "project.sqlite"
 """A folder with this file is a project: the index PNGs inside it are no pictures."""
 
 
 def walk_pictures(folder: Path | str) -> list[Path]:
-    """Every PNG, JPEG and TIFF under ``folder``, sorted, whether or not their stems differ.
+    """Every PNG, JPEG, TIFF, BMP, GIF and WebP under ``folder``, sorted, whether or not their stems differ.
 
     Parameters
     ----------
@@ -26,14 +31,22 @@ def walk_pictures(folder: Path | str) -> list[Path]:
     Returns
     -------
     list of Path
-        Possibly empty. The suffix decides, in any case; hidden files are skipped.
+        Possibly empty. The suffix decides, in any case; hidden files are skipped, and a BMP, GIF or WebP that has the
+        stem of a PNG, JPEG or TIFF.
 
     Raises
     ------
     PictureError
         If the folder isn't there.
     """
-    return walk_files(folder, SUFFIXES)
+    return without_twins(walk_files(folder, ALL_SUFFIXES), SUFFIXES)
+
+
+def without_twins(paths: Iterable[Path], first: Collection[str]) -> list[Path]:
+    """Those of ``paths`` with one of the suffixes ``first``, and of the others those whose stem none of these has."""
+    paths = list(paths)
+    stems = {path.stem for path in paths if path.suffix.lower() in first}
+    return [path for path in paths if path.suffix.lower() in first or path.stem not in stems]
 
 
 def walk_files(
@@ -73,7 +86,7 @@ def walk_files(
 
 
 def list_pictures(folder: Path | str) -> list[Path]:
-    """Every PNG, JPEG and TIFF under ``folder``, sorted, each with a stem of its own.
+    """Every picture under ``folder``, sorted, each with a stem of its own.
 
     The stem is a picture's name everywhere else: marks, predictions and tables refer to it.
 

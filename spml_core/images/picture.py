@@ -172,7 +172,9 @@ class Picture:
                 raise PictureError(
                     f"{self.path} is {kind}, which can't be read.", "Convert it to PNG, JPEG or TIFF."
                 )
-        raise ValueError("it is no PNG, JPEG, TIFF, BMP, GIF or WebP file" if start else "the file is empty")
+        raise ValueError(
+            "it is no PNG, JPEG or TIFF file, nor BMP, GIF or WebP" if start else "the file is empty"
+        )
 
     def _convert(self, source: Source, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
         shown = self._shown(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,14 @@ class Checked:
     pictures: list[CheckedPicture]
     films: list[CheckedFilm]
     root: Path | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know: what of a folder was left out, what of pictures isn't shown, what films lack."""
+        noted = [(picture.path, note) for picture in self.pictures for note in picture.notes]
+        films = (warning for film in self.films for warning in film.warnings)
+        return (*self.left_out, *note_lines(noted), *films)
 
     @property
     def stems(self) -> list[str]:
@@ -51,4 +60,17 @@ def check(chosen: Chosen, progress: Progress | None = None) -> Checked:
     for path in chosen.films:
         films.append(check_film(path))
         step()
-    return Checked(pictures, films, chosen.root)
+    return Checked(pictures, films, chosen.root, chosen.warnings)
+
+
+def note_lines(noted: Iterable[tuple[Path, str]]) -> tuple[str, ...]:
+    """Say of pictures what isn't shown of them, each thing once for all of whom it is true."""
+    by_note: dict[str, list[Path]] = {}
+    for path, note in noted:
+        by_note.setdefault(note, []).append(path)
+    lines = []
+    for note, paths in by_note.items():
+        others = len(paths) - 1
+        more = f" and {others} other picture{'s' * (others > 1)}: each" if others else ""
+        lines.append(f"{paths[0]}{more} {note}.")
+    return tuple(lines)

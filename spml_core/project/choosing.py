@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import TypeAlias
 
 from spml_core.errors import PictureError
-from spml_core.films import VIDEO_SUFFIXES, is_film
-from spml_core.images import check_stems, common_folder, place_of, walk_files, walk_pictures
+from spml_core.films import ANIMATION_SUFFIXES, COMMON_VIDEO_SUFFIXES, VIDEO_SUFFIXES, is_film
+from spml_core.images import check_stems, common_folder, left_out, place_of, walk_files, walk_pictures
+from spml_core.images.left_out import twins_line
+from spml_core.images.listing import ALL_SUFFIXES, without_twins
 from spml_core.spelling import is_writable
 
 Images: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """A folder of pictures and films, a film, or the paths of some pictures and films."""
 
-FILM_FILES = VIDEO_SUFFIXES | {".tif", ".tiff"}
-"""Suffixes of files that are or may be films: a TIFF is one if it has several pages."""
+FILM_FILES = VIDEO_SUFFIXES | ANIMATION_SUFFIXES | {".tif", ".tiff"}
+"""Suffixes of files that are or may be films: a TIFF, GIF or WebP is one if it has several pages or frames."""
+
+_FIRST_FILMS = COMMON_VIDEO_SUFFIXES | {".tif", ".tiff", ".zarr"}
 
 FILM_FOLDERS = frozenset({".zarr"})
 
@@ -26,12 +30,14 @@ FILM_FOLDERS = frozenset({".zarr"})
 class Chosen:
     """Paths of still pictures, no two with one stem, and of films; each once.
 
-    ``root`` is the folder that holds all the pictures: folders inside it belong to their names.
+    ``root`` is the folder that holds all the pictures: folders inside it belong to their names. ``warnings`` say what
+    of a folder was left out.
     """
 
     pictures: list[Path]
     films: list[Path]
     root: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chosen:
@@ -52,6 +58,7 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
     """
     given = list(films)
     root: Path | None = None
+    warnings: tuple[str, ...] = ()
     if isinstance(images, str | os.PathLike):
         path = Path(images)
         if path.exists() and is_film(path):
@@ -60,10 +67,13 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
             raise PictureError(
                 f"{path} is neither a folder nor a film.", "Give the folder that holds the pictures."
             )
-        found, root = walk_pictures(path), path.resolve()
-        moving = [film for film in walk_files(path, FILM_FILES, FILM_FOLDERS) if is_film(film)]
+        root = path.resolve()
+        found, moving, warnings = in_folder(path, given)
         if not found and not moving and not given:
-            raise PictureError(f"There is no picture in {path}.", "Put PNG, JPEG, TIFF or video files there.")
+            raise PictureError(
+                " ".join([f"There is no picture in {path}.", *warnings]),
+                "Put PNG, JPEG, TIFF or video files there.",
+            )
     else:
         found = _once(images)
         moving = [
@@ -75,12 +85,37 @@ def choose(images: Images, films: Iterable[str | os.PathLike[str]] = ()) -> Chos
     # The pictures of a folder that is a film are its frames.
     still = [path for path in found if taken.isdisjoint((path.resolve(), place_of(path).parent))]
     check_stems(still)
-    chosen = Chosen(still, _once([*moving, *given]), root or common_folder(map(place_of, still)))
+    root = root or common_folder(map(place_of, still))
+    chosen = Chosen(still, _once([*moving, *given]), root, warnings)
     for path in (*chosen.pictures, *chosen.films):
         if not is_writable(path.name):
             raise PictureError(f"The name of {path} isn't UTF-8.", "Rename the file.")
     return chosen
 
 
+def in_folder(
+    folder: Path, given: Iterable[str | os.PathLike[str]] = ()
+) -> tuple[list[Path], list[Path], tuple[str, ...]]:
+    """Pictures (films of one file among them) and films of a folder, and what is to be said of the rest.
+
+    ``given`` are taken as films in any case. Raises PictureError if the folder isn't there.
+    """
+    everything = walk_files(folder, ALL_SUFFIXES | FILM_FILES, FILM_FOLDERS)
+    films = [
+        path for path in everything if path.suffix.lower() in FILM_FILES | FILM_FOLDERS and is_film(path)
+    ]
+    moving = without_twins(films, _FIRST_FILMS)
+    still = walk_pictures(folder)
+    taken = {*moving, *still}
+    twins = [
+        path
+        for path in everything
+        if path not in taken and (path in films or path.suffix.lower() in ALL_SUFFIXES)
+    ]
+    told = {*taken, *twins, *(Path(path) for path in given)}
+    warnings = (*twins_line(folder, len(twins)), *left_out(folder, told, FILM_FOLDERS))
+    return still, moving, warnings
+
+
 def _once(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    return list({place_of(path): Path(path) for path in paths}.values())
+    return list({place_of(os.fspath(path)): Path(path) for path in paths}.values())

@@ -31,8 +31,8 @@ def create_project(
     classes: ClassTable,
     progress: Progress | None = None,
     films: Iterable[str | os.PathLike[str]] = (),
-) -> None:
-    """Make a project folder, or nothing at all. See ``Project.create``."""
+) -> tuple[str, ...]:
+    """Make a project folder, or nothing at all; what a user should know of it. See ``Project.create``."""
     if not path.parent.is_dir():
         raise ProjectError(f"There is no folder {path.parent} to make a project in.", "Create it first.")
     _refuse_existing(path)
@@ -51,6 +51,7 @@ def create_project(
             shutil.rmtree(building, ignore_errors=True)
             raise
         keep_name(path)
+    return checked.warnings
 
 
 def _build(building: Path, base: Path, checked: Checked, classes: ClassTable) -> None:

@@ -70,6 +70,7 @@ class CheckedFilm:
     width: int
     frame_rate: float | None
     stems: tuple[str, ...] | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def frame_names(self) -> FrameNames:
@@ -134,7 +135,17 @@ def check_film(path: Path, name: str | None = None, frame_rate: float | None = N
         if odd is not None:
             raise FilmError(f"The name of the frame {odd!r} of {path} isn't UTF-8.", "Rename the file.")
         return CheckedFilm(
-            name, path, film_hash(path), stamp, film.kind, film.count, height, width, rate, stems
+            name,
+            path,
+            film_hash(path),
+            stamp,
+            film.kind,
+            film.count,
+            height,
+            width,
+            rate,
+            stems,
+            film.warnings,
         )
 
 

@@ -73,6 +73,7 @@ class CheckedPicture:
     content_hash: str
     height: int
     width: int
+    notes: tuple[str, ...] = ()
 
 
 def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: None) -> list[CheckedPicture]:
@@ -85,8 +86,9 @@ def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: N
     """
     checked = []
     for path in paths:
-        height, width, _ = Picture(path).rgb().shape
-        checked.append(CheckedPicture(place_of(path), content_hash(path), height, width))
+        picture = Picture(path)
+        height, width, _ = picture.rgb().shape
+        checked.append(CheckedPicture(place_of(path), content_hash(path), height, width, picture.notes))
         step()
     return checked
 

@@ -33,7 +33,11 @@ class Project(ClassEditing, Marking, RunKeeping):
     path : Path
         The project's folder, absolute.
     writable : bool
+    warnings : tuple of str
+        What a user should know of what was added last: what of a folder was left out, what of a picture isn't shown.
     """
+
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def create(
@@ -74,8 +78,10 @@ class Project(ClassEditing, Marking, RunKeeping):
             If the disk is full.
         """
         path = place_of(path)
-        creation.create_project(path, images, classes, progress, films)
-        return cls.open(path)
+        warnings = creation.create_project(path, images, classes, progress, films)
+        made = cls.open(path)
+        made.warnings = warnings
+        return made
 
     @classmethod
     def open(cls, path: Path | str, write: bool = True) -> Self:
@@ -167,6 +173,7 @@ class Project(ClassEditing, Marking, RunKeeping):
             pictures.new_pictures(self._pictures, chosen.pictures),
             new_films(self._films, chosen.films),
             chosen.root,
+            chosen.warnings,
         )
         return self._insert(check(fresh, progress))
 
@@ -235,6 +242,7 @@ class Project(ClassEditing, Marking, RunKeeping):
             [*self._picture_names.films, *checked.frame_names],
         )
         base = self._base
+        self.warnings = checked.warnings
         with self._database.transaction():
             pictures.keep_last_as_stored(self._database)
             pictures.insert_pictures(self._database, base, checked.pictures, checked.root)

@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
 from spml_core.classes import ClassTable
 from spml_core.errors import FilmError, PictureError, ProjectError, SpmlError
 from spml_core.films import is_film, open_film
-from spml_core.images import place_of, walk_files, walk_pictures
+from spml_core.images import place_of
 from spml_core.project import Project
-from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
+from spml_core.project.choosing import in_folder
 from spml_napari.docks.class_names import ClassNames
 from spml_napari.docks.film_times import contents_in_words, length_in_words
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
@@ -82,7 +82,7 @@ class NewProjectForm(QWidget):
         self.from_folder = QRadioButton("From a folder of pictures")
         self.from_folder.setObjectName("from_folder")
         self.from_folder.setToolTip(
-            "PNG, JPEG and TIFF files in it and its subfolders; they stay where they are"
+            "PNG, JPEG, TIFF, BMP, GIF and WebP files in it and its subfolders; they stay where they are"
         )
         self.from_folder.setChecked(True)
         self.from_film = QRadioButton("From a film")
@@ -262,9 +262,12 @@ class NewProjectForm(QWidget):
             raise ProjectError(f"{place} doesn't say in which folder.", "Give the whole path.")
         return place if place.suffix == ".spml" else place.with_name(f"{place.name}.spml")
 
-    def _made(self, path: Path) -> None:
+    def _made(self, made: tuple[Path, tuple[str, ...]]) -> None:
+        path, warnings = made
         self._end()
         if self._session.open(path):
+            if warnings:
+                self._session.report_text("warning", "\n".join(warnings))
             self._suggested = ""
             for line in (self.images, self.place):
                 line.clear()
@@ -326,16 +329,19 @@ def _count(source: tuple[str, bool], path: Path) -> tuple[tuple[str, bool], str]
             height, width = film.size
             words = f"{length_in_words(film.count, film.frame_rate)}, {width} x {height} pixels"
             return source, "\n".join([words, *film.warnings])
-    films = {film for film in walk_files(path, FILM_FILES, FILM_FOLDERS) if is_film(film)}
-    pictures = [picture for picture in walk_pictures(path) if picture not in films]
+    found, films, warnings = in_folder(path)
+    pictures = set(found).difference(films)
     none = "There is no PNG, JPEG or TIFF file, nor any film, in this folder."
-    return source, contents_in_words(len(pictures), len(films)) if pictures or films else none
+    words = contents_in_words(len(pictures), len(films)) if pictures or films else none
+    return source, "\n".join([words, *warnings])
 
 
-def _create(place: Path, images: Path | list[Path], films: list[Path], table: ClassTable, tell: Tell) -> Path:
+def _create(
+    place: Path, images: Path | list[Path], films: list[Path], table: ClassTable, tell: Tell
+) -> tuple[Path, tuple[str, ...]]:
     # Closed again: the session opens it in the window's thread.
-    Project.create(place, images, table, tell, films).close()
-    return place
+    with Project.create(place, images, table, tell, films) as project:
+        return place, project.warnings
 
 
 def _is_file(path: str | None) -> bool:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from qtpy.QtCore import QMimeData
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-_PICTURES = "Pictures (*.png *.jpg *.jpeg *.tif *.tiff *.PNG *.JPG *.JPEG *.TIF *.TIFF)"
+from spml_core.images.listing import ALL_SUFFIXES
+from spml_core.project.choosing import FILM_FILES
 
-_FILMS = (
-    "Films (*.mp4 *.avi *.mov *.mkv *.webm *.m4v *.mpg *.tif *.tiff"
-    " *.MP4 *.AVI *.MOV *.MKV *.WEBM *.M4V *.MPG *.TIF *.TIFF);;All files (*)"
-)
+
+def _filter(name: str, suffixes: Iterable[str]) -> str:
+    """Qt's words for files with some suffixes, in small and in capital letters."""
+    small = [f"*{suffix}" for suffix in sorted(suffixes)]
+    return f"{name} ({' '.join([*small, *(pattern.upper() for pattern in small)])})"
+
+
+_PICTURES = _filter("Pictures", ALL_SUFFIXES)
+
+_FILMS = f"{_filter('Films', FILM_FILES)};;All files (*)"
 
 
 def ask_for_folder(parent: QWidget, title: str, start: Path | None = None) -> Path | None:

@@ -349,6 +349,8 @@ class PicturesDock(QWidget):
         project, count, films = answer
         if project is self._session.project:
             self._session.pictures_arrived(f"{contents_in_words(count, len(films))} added")
+            if project.warnings:
+                self._session.report_text("warning", "\n".join(project.warnings))
             if films:
                 self._session.go_to_film(films[0])
 

@@ -59,6 +59,17 @@ def test_dropped_files_and_folders_are_added(qtbot, dock, session, tmp_path):
     assert not dock.progress.isVisible()
 
 
+def test_what_of_a_dropped_folder_is_left_out_is_said(qtbot, dock, session, tmp_path, reports):
+    picture_file(tmp_path / "more" / "one.png", 2)
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(tmp_path / "more" / "two.jfif", format="jpeg")
+    (tmp_path / "more" / "a.heic").write_bytes(b"\0")
+    drop(dock, tmp_path / "more")
+    qtbot.waitUntil(lambda: any(level == "warning" for level, _ in reports))
+    (text,) = (text for level, text in reports if level == "warning")
+    assert "1 file was left out" in text and "1 .heic" in text
+    assert rows(dock) == ["first", "one", "second", "third", "two"]
+
+
 def test_pictures_that_cannot_be_added_change_nothing(qtbot, dock, session, tmp_path, reports, monkeypatch):
     good = picture_file(tmp_path / "good.png")
     bad = tmp_path / "bad.png"

@@ -213,6 +213,18 @@ def test_a_new_project_from_a_folder(qtbot, window, images):
     assert window.reports == []
 
 
+def test_what_of_a_folder_is_left_out_is_said_before_and_after(qtbot, window, images):
+    (images / "c.heic").write_bytes(b"\0")
+    Image.fromarray(np.zeros((32, 40), np.uint8)).save(images / "d.jfif", format="jpeg")
+    fill(window, images)
+    qtbot.waitUntil(lambda: "3 pictures" in window.form.found.text())
+    assert "1 file was left out" in window.form.found.text()
+    window.form.create_button.click()
+    qtbot.waitUntil(lambda: window.session.project is not None and len(window.reports) == 1)
+    level, text = window.reports[0]
+    assert level == "warning" and "1 .heic" in text
+
+
 def test_a_place_that_was_typed_stays(window, images, tmp_path):
     fill(window, images, tmp_path / "mine.spml")
     other = tmp_path / "other"
