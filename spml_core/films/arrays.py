@@ -93,7 +93,7 @@ class ArrayFilm(Film):
         self._name = str(path) if path is not None else name
         count, size = shape[0], shape[1:3]
         check_count(self._name, count)
-        check_size(self._name, size, piece)
+        check_size(self._name, size, max(piece, math.prod(shape[1:]) * np.dtype(dtype).itemsize))
         rate = checked_rate(frame_rate)
         # Neither holds the film itself: a film that is dropped lets go of its file at once.
         self._read_samples = partial(_checked_samples, read, self._name, size)

@@ -14,14 +14,17 @@ import numpy.typing as npt
 
 from spml_core.errors import FilmError
 from spml_core.images import MIN_SIDE
-from spml_core.images.picture import MOST_PIXELS
+from spml_core.images.picture import MOST_PIXELS as MOST_OF_A_PICTURE
 
 Kind = Literal["video", "sequence", "stack", "array"]
 Rgb = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
 
+MOST_PIXELS = MOST_OF_A_PICTURE // 2
+"""Pixels of the largest frame: less than a still may have, as several are held at a time."""
+
 MOST_AT_ONCE = 3 * MOST_PIXELS
-"""Bytes that may be decoded at once to get a frame."""
+"""Bytes of samples that may be read at once to get a frame."""
 
 MOST_FRAMES = 10_000_000
 """Frames of the longest film: at 100 a second, more than a day."""

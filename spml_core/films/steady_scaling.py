@@ -17,6 +17,8 @@ SURVEYED_FRAMES = 8
 MORE_FRAMES = 256
 """Where the surveyed frames are all of one brightness and another frame isn't, so many are surveyed."""
 
+_ROWS = 256
+
 Pixels = npt.NDArray[Any]
 
 
@@ -75,7 +77,12 @@ class SteadyScaling:
                     f"Frame {index} of {self._label} holds {broken} NaN or infinite samples.",
                     "Replace them by real values and try again.",
                 )
-        return np.array(to_rgb(samples, self._range_for(samples)), np.uint8, order="C")
+        shown = self._range_for(samples)
+        out = np.empty((*samples.shape[:2], 3), np.uint8)
+        # Piece by piece: on the way to 8 bits they need many times the memory.
+        for top in range(0, len(samples), _ROWS):
+            out[top : top + _ROWS] = to_rgb(samples[top : top + _ROWS], shown)
+        return out
 
     def _samples(self, index: int) -> Pixels:
         samples = self._read_samples(index)
