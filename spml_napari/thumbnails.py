@@ -86,14 +86,14 @@ def load_thumbnail(source: ThumbnailSource) -> Thumbnail:
             # Beside the thumbnails: the index of a video's frames, which takes long to make.
             pixels = film_thumbnail(source.path, source.folder.parent / "films", as_stored=source.as_stored)
         else:
-            pixels = make_thumbnail(source.path, as_stored=source.as_stored)
+            pixels = make_thumbnail(Picture(source.path, as_stored=True) if source.as_stored else source.path)
     except SpmlError as error:
         return Thumbnail(None, str(error))
     _write(_cached_path(source), pixels)
     return Thumbnail(pixels)
 
 
-def make_thumbnail(path: Path, side: int = SIDE, *, as_stored: bool = False) -> npt.NDArray[np.uint8]:
+def make_thumbnail(picture: Picture | Path, side: int = SIDE) -> npt.NDArray[np.uint8]:
     """Shrink a picture to ``side`` pixels at most; smaller ones stay as they are.
 
     Large pictures are read a band at a time, so that memory holds no more of them than their format demands.
@@ -107,7 +107,8 @@ def make_thumbnail(path: Path, side: int = SIDE, *, as_stored: bool = False) -> 
     PictureError
         If the picture can't be read.
     """
-    picture = Picture(path, as_stored=as_stored)
+    if not isinstance(picture, Picture):
+        picture = Picture(picture)
     height, width = picture.size
     scale = min(1.0, side / max(height, width))
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))

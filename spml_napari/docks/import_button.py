@@ -14,6 +14,7 @@ from spml_core.project import Project
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton
 from spml_napari.docks.paths import ask_for_folder
+from spml_napari.docks.warning_words import shortened
 from spml_napari.mark_files import import_any
 from spml_napari.qt_types import slot
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from spml_napari.session import Session
 
 _FILES = "Marks (*.csv *.tsv *.json *.xml *.txt);;All files (*)"
-_WARNINGS_SHOWN = 6
 
 
 class ImportButton(IconButton):
@@ -102,7 +102,7 @@ class ImportButton(IconButton):
         self._session.marks_arrived(said)
         self._session.report_text("info", f"{said[0].upper()}{said[1:]}. Undo takes them back.")
         if summary.warnings:
-            self._session.report_text("warning", _shortened(summary.warnings))
+            self._session.report_text("warning", shortened(summary.warnings))
 
     def _on_failed(self, error: Exception) -> None:
         self._end()
@@ -121,9 +121,3 @@ class ImportButton(IconButton):
 
 def _job(project: Project, path: Path) -> tuple[Project, Path, str, ImportSummary]:
     return project, path, *import_any(project, path)
-
-
-def _shortened(warnings: tuple[str, ...]) -> str:
-    more = len(warnings) - _WARNINGS_SHOWN
-    lines = [*warnings[:_WARNINGS_SHOWN], *([f"... and {more} more."] if more > 0 else [])]
-    return "\n".join(lines)

@@ -29,6 +29,7 @@ from spml_napari.docks.film_times import contents_in_words, length_in_words
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
 from spml_napari.docks.parts import column, heading, note, primary
 from spml_napari.docks.paths import ask_for_film, ask_for_folder
+from spml_napari.docks.warning_words import shortened
 from spml_napari.qt_types import slot
 
 if TYPE_CHECKING:
@@ -267,7 +268,7 @@ class NewProjectForm(QWidget):
         self._end()
         if self._session.open(path):
             if warnings:
-                self._session.report_text("warning", "\n".join(warnings))
+                self._session.report_text("warning", shortened(warnings))
             self._suggested = ""
             for line in (self.images, self.place):
                 line.clear()

@@ -42,6 +42,7 @@ from spml_napari.docks.picture_model import (
 from spml_napari.docks.picture_selection import PictureSelection
 from spml_napari.docks.rows import RowList
 from spml_napari.docks.thumbnail_loader import ThumbnailLoader
+from spml_napari.docks.warning_words import shortened
 from spml_napari.film_overview import FilmOverviews
 from spml_napari.qt_types import slot, there
 
@@ -350,7 +351,7 @@ class PicturesDock(QWidget):
         if project is self._session.project:
             self._session.pictures_arrived(f"{contents_in_words(count, len(films))} added")
             if project.warnings:
-                self._session.report_text("warning", "\n".join(project.warnings))
+                self._session.report_text("warning", shortened(project.warnings))
             if films:
                 self._session.go_to_film(films[0])
 
