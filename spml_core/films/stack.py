@@ -15,6 +15,7 @@ from spml_core.films.film import check_size, checked_rate
 from spml_core.films.steady_scaling import Pixels
 from spml_core.images.sources import turned
 from spml_core.images.tiff import Light, alike, colour_channels, orientation_of, others_note, rgb_note
+from spml_core.images.tiff_pages import open_pages
 
 _GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "YCBCR")
 _MOST_CHANNELS = 4
@@ -24,7 +25,7 @@ _CONVERT = "Save it as an ordinary grey or RGB stack."
 def stack_pages(path: Path) -> int:
     """Number of frames a TIFF file would make; 0 where it is no TIFF that can be read."""
     try:
-        with tifffile.TiffFile(path) as tiff:
+        with open_pages(path) as tiff:
             return _Layout(path, tiff).count
     # Damaged files make tifffile raise anything from KeyError to struct.error.
     except Exception:
@@ -52,7 +53,7 @@ def open_stack(path: Path, frame_rate: float | None = None, *, as_stored: bool =
         If the file isn't a TIFF, holds a single picture, or has several axes that could be time.
     """
     try:
-        tiff = tifffile.TiffFile(path)
+        tiff = open_pages(path)
     except FileNotFoundError as error:
         raise FilmError(
             f"There is no film {path}.", "If it was moved or renamed, say where it is now."

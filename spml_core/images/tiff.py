@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,7 @@ import tifffile
 from spml_core.errors import PictureError
 from spml_core.images.pillow_sources import PillowTiffSource
 from spml_core.images.sources import Pixels, Source, upright
-
-# tifffile logs damaged tags; without a handler Python would print them between the lines of a progress bar.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
+from spml_core.images.tiff_pages import open_pages
 
 _GREY_OR_RGB = ("MINISBLACK", "MINISWHITE", "RGB", "PALETTE", "TRANSPARENCY_MASK", "CFA", "LINEAR_RAW")
 _JPEG_COMPRESSIONS = (6, 7, 33007)
@@ -36,7 +33,7 @@ def open_tiff(path: Path, *, as_stored: bool = False) -> Source:
     PictureError
         If the file holds several pages that aren't channels, or samples that can't be turned into RGB.
     """
-    with tifffile.TiffFile(path) as tiff:
+    with open_pages(path) as tiff:
         series = tiff.series[0]
         pages_alike = len(alike(tiff))
         sizes = dict(zip(series.axes, series.shape, strict=True))

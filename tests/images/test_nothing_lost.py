@@ -12,8 +12,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from spml_core.errors import PictureError
-from spml_core.films import film_from_array, open_film
+from spml_core.errors import FilmError, PictureError
+from spml_core.films import film_from_array, is_film, open_film
 from spml_core.images import Picture
 
 RNG = np.random.default_rng(0)
@@ -270,6 +270,29 @@ def test_a_palette_without_colours(tmp_path):
     path.write_bytes(data)
     with pytest.raises(PictureError, match="no table of colours"):
         Picture(path).rgb()
+
+
+@pytest.mark.parametrize("form", [{}, {"bigtiff": True}, {"byteorder": ">"}])
+def test_pages_that_go_round_in_a_circle(tmp_path, form):
+    path = tmp_path / "c.tif"
+    tifffile.imwrite(path, RGB8, photometric="rgb", **form)
+    wanted = Picture(path).rgb()
+    assert np.array_equal(wanted, RGB8)
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        at, order = tiff.pages[0].offset, tiff.byteorder
+        size = 20 if tiff.is_bigtiff else 12
+        head = 8 if tiff.is_bigtiff else 2
+        end = at + head + size * len(tiff.pages[0].tags)
+    data[end : end + (8 if size == 20 else 4)] = at.to_bytes(
+        8 if size == 20 else 4, "little" if order == "<" else "big"
+    )
+    path.write_bytes(data)
+    assert not is_film(path)
+    with pytest.raises(PictureError, match="list of pages has no end"):
+        Picture(path).rgb()
+    with pytest.raises(FilmError, match="list of pages has no end"):
+        open_film(path)
 
 
 @pytest.mark.parametrize("name", ["a.bmp", "a.gif", "a.webp", "a.jfif", "a.jpe"])
