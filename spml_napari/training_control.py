@@ -91,7 +91,8 @@ class TrainingControl(QObject):
         session.project_changed.connect(self._on_project)
         session.picture_changed.connect(self._on_picture)
         session.marks_changed.connect(self._on_marks)
-        session.classes_changed.connect(self._on_classes)
+        session.classes_changed.connect(self._on_change)
+        session.pictures_changed.connect(self._on_change)
 
     # What the user wants ------------------------------------------------------------------------------
 
@@ -380,6 +381,7 @@ class TrainingControl(QObject):
         if self._child is not None and ids:
             self._child.send(MarksChanged(tuple(sorted(ids))))
 
-    def _on_classes(self) -> None:
+    def _on_change(self) -> None:
+        """Let the process see the project anew, though no mark has changed."""
         if self._child is not None:
             self._child.send(MarksChanged(()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from spml_core.devices import find_device
 from spml_core.engine.clips import film_clips
 from spml_core.engine.run_control import begin_run, end_run
 from spml_core.engine.training_pictures import check_there, training_pictures
-from spml_core.errors import TrainingError
+from spml_core.errors import ProjectError, TrainingError
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.paper.training_run import check_paper_training, train_paper
 from spml_core.project import PictureRecord, Project, Run, RunState
@@ -51,6 +52,7 @@ class RunPictures:
         self._radius = point_radius
         ids = None if run is None else run.class_ids
         self._count = len(project.classes) if ids is None else len(ids)
+        self._unknown: int | None = None
         self._read_codes()
 
     def _read_codes(self) -> None:
@@ -90,8 +92,7 @@ class RunPictures:
 
     def changed(self, ids: Iterable[int]) -> list[TrainingPicture]:
         """The pictures of these ids, after what has happened to the project since; those that are gone left out."""
-        self._project.refresh()
-        self._read_codes()
+        self._refresh()
         marked = {record.id for record in self._project.marked_pictures()}
         wanted = set(ids)
         return [
@@ -99,6 +100,23 @@ class RunPictures:
             for record in (*self._project.pictures, *self._project.frames)
             if record.id in wanted
         ]
+
+    def find(self, picture_id: int) -> PictureRecord | None:
+        """The picture or frame of this id, which may have been added since; None if there is none."""
+        with suppress(ProjectError):
+            return self._project.record(picture_id)
+        if picture_id != self._unknown:
+            self._refresh()
+            with suppress(ProjectError):
+                return self._project.record(picture_id)
+            self._unknown = picture_id  # it is asked for again and again
+        return None
+
+    def _refresh(self) -> None:
+        """See the project as its writer left it last."""
+        self._project.refresh()
+        self._read_codes()
+        self._unknown = None
 
     def since(self, earlier: Run) -> NDArray[np.uint8]:
         """The run's code of each code of an earlier run, (256,) uint8; its number of classes where it has none."""
@@ -114,7 +132,8 @@ class RunPictures:
             tags = today[np.minimum(self.codes[: self._count], len(today) - 1)]
         return TrainingPicture(
             record.name,
-            lambda: project.open_picture(record).rgb(),
+            # It may have been found elsewhere since.
+            lambda: project.open_picture(project.record(record.id)).rgb(),
             (lambda: self._back[project.weak_labels(record, self._radius)]) if marked else None,
             tags,
             coarse,

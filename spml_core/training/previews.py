@@ -58,6 +58,8 @@ class Previewer:
         Gives the picture to show, or None. Asked often.
     show : callable
         Given its key, its labels (H, W) uint8 in the model's codes, and the number of steps taken.
+    broken : callable
+        Given what went wrong, where it is no fault of the picture. That picture isn't tried again.
     seconds : float
         Least time from one preview to the next, unless another picture is wanted.
     now : callable
@@ -70,8 +72,10 @@ class Previewer:
         show: Callable[[Hashable, NDArray[np.uint8], int], object],
         seconds: float = _SECONDS_BETWEEN,
         now: Callable[[], float] = time.monotonic,
+        broken: Callable[[Exception], object] = lambda error: None,
     ) -> None:
         self._wanted = wanted
+        self._broken = broken
         self._show = show
         self._seconds = seconds
         self._now = now
@@ -87,7 +91,7 @@ class Previewer:
         refinement: Refinement,
         step: int,
     ) -> None:
-        """Show a preview if one is wanted and due.
+        """Show a preview if one is wanted and due. Training goes on without, where none can be made.
 
         Parameters
         ----------
@@ -99,7 +103,10 @@ class Previewer:
         step : int
             Steps taken so far.
         """
-        wanted = self._wanted()
+        try:
+            wanted = self._wanted()
+        except SpmlError:  # which picture that is can't be told now; perhaps at the next step
+            return
         if wanted is None or wanted.key == self._unreadable:
             self._looked_at = None
             return
@@ -118,11 +125,14 @@ class Previewer:
                 seen = _LookedAt(wanted, network, refinement.regions, refinement.fine_regions, self._now)
             elif self._last is not None:
                 seen.keep_fresh(network)
-        except SpmlError:  # training itself has no need of this picture, and says so if it has
-            self._unreadable = wanted.key
+            labels = self._labels(seen, now, refinement)
+        except Exception as error:  # training itself has no need of this picture, and says so if it has
+            self._unreadable, self._looked_at = wanted.key, None
+            if not isinstance(error, SpmlError):
+                self._broken(error)
             return
         self._looked_at = seen
-        self._show(wanted.key, self._labels(seen, now, refinement), step)
+        self._show(wanted.key, labels, step)
         self._ended = self._now()
 
     def _due(self) -> bool:

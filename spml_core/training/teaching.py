@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from spml_core.config import TrainConfig
+from spml_core.errors import SpmlError
 from spml_core.models import SegmentationNetwork
 from spml_core.training.cache import FeatureCache
-from spml_core.training.events import Event, StageProgress
+from spml_core.training.events import Event, StageProgress, Warned
 from spml_core.training.fitting import fit_onwards, learned_classes
 from spml_core.training.pseudo_labels import add_pseudo_labels
 from spml_core.training.pulse import Pulse, StoppedEarlyError
@@ -68,6 +69,8 @@ def read_changed(
 ) -> Generator[Event, None, None]:
     """Read pictures whose marks have changed into the cache.
 
+    Of one that can't be read the marks can't be learned; what is known of it stays, and training goes on.
+
     Raises
     ------
     StoppedEarlyError
@@ -76,7 +79,14 @@ def read_changed(
     for number, picture in enumerate(pictures):
         yield StageProgress("marks", number, len(pictures), max(0.0, reader.clock.left))
         reader.pulse.check()
-        cache.put(picture, reader.sample(picture, cache.place(picture.name)))
+        try:
+            sample = reader.sample(picture, cache.place(picture.name))
+        except StoppedEarlyError:
+            raise
+        except SpmlError as error:
+            yield Warned(f"The new marks of {picture.name} aren't learned: {error}")
+        else:
+            cache.put(picture, sample)
 
 
 def learn_changed(
@@ -127,7 +137,8 @@ def learn_changed(
     if config.pseudo_labels:
         if not config.fine_tune:
             _take_back(network, cache)
-        teach(network, cache, map(cache.place, names), color_strength, config, pulse.check)
+        read = set(cache.names).intersection(names)
+        teach(network, cache, sorted(map(cache.place, read)), color_strength, config, pulse.check)
         fit(pseudo=True)
 
 

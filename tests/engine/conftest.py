@@ -1,8 +1,12 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from spml_core.annotations import Point
 from spml_core.classes import ClassTable
 from spml_core.config import TrainConfig
 from spml_core.labeling.explaining import segment_window
@@ -11,6 +15,9 @@ from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.labeling.trained_model import TrainedModel, build_network
 from spml_core.project import Project
+
+sys.path.insert(0, str(Path(__file__).parent))  # pytest puts no test folder there
+from training_child import Child
 
 CLASSES = ("sky", "tree", "road")
 CONFIG = TrainConfig(scales=(1.0,), embedding_dim=8, regions=(6, 20))
@@ -59,3 +66,32 @@ def untrained_run():
         return run
 
     return make
+
+
+@pytest.fixture
+def halves_project(tmp_path):
+    """Four pictures, half red and half blue; three of them marked with a click on each side."""
+    (tmp_path / "pictures").mkdir()
+    for number in range(4):
+        rgb = np.random.default_rng(number).integers(0, 40, (48, 64, 3)).astype(np.uint8)
+        rgb[:, :32, 0] += 180
+        rgb[:, 32:, 2] += 180
+        Image.fromarray(rgb).save(tmp_path / "pictures" / f"p{number}.png")
+    names = ClassTable.from_names(["red", "blue", "other"])
+    made = Project.create(tmp_path / "p.spml", tmp_path / "pictures", names)
+    made.add_marks({r.id: [Point(0, 20, 12), Point(1, 24, 50)] for r in made.pictures[:3]}, "clicks")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def spawn():
+    children = []
+
+    def start(order=None):
+        children.append(Child(order))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.end()

@@ -1,7 +1,5 @@
 """The training process, really spawned, through its pipe alone."""
 
-import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
@@ -10,11 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from training_child import CONFIG, order
 
 from spml_core.annotations import Point
-from spml_core.classes import ClassTable
-from spml_core.config import TrainConfig
 from spml_core.engine.background.messages import (
     Continue,
     Failed,
@@ -24,101 +20,17 @@ from spml_core.engine.background.messages import (
     ShowPicture,
     Stop,
     Trained,
-    TrainingOrder,
 )
-from spml_core.engine.background.training_process import serve_training
 from spml_core.engine.predict_project import current_model, predict_project
 from spml_core.engine.run_control import begin_run, end_run
 from spml_core.engine.train_project import train_run
 from spml_core.io import read_index_png
-from spml_core.project import Project
 from spml_core.training import CheckpointSaved, Finished, StageProgress, StepDone
 
-SECONDS = 240
-CONFIG = TrainConfig(
-    steps=100_000,  # nobody waits for the end
-    scales=(1.0,),
-    embedding_dim=8,
-    batch=2,
-    samples=100,
-    regions=(6, 20),
-    device="cpu",
-    max_seconds=3600,
-)
-
 
 @pytest.fixture
-def project(tmp_path):
-    """Four pictures, half red and half blue; three of them marked with a click on each side."""
-    (tmp_path / "pictures").mkdir()
-    for number in range(4):
-        rgb = np.random.default_rng(number).integers(0, 40, (48, 64, 3)).astype(np.uint8)
-        rgb[:, :32, 0] += 180
-        rgb[:, 32:, 2] += 180
-        Image.fromarray(rgb).save(tmp_path / "pictures" / f"p{number}.png")
-    names = ClassTable.from_names(["red", "blue", "other"])
-    made = Project.create(tmp_path / "p.spml", tmp_path / "pictures", names)
-    made.add_marks({r.id: [Point(0, 20, 12), Point(1, 24, 50)] for r in made.pictures[:3]}, "clicks")
-    yield made
-    made.close()
-
-
-class Child:
-    """A spawned training process and our end of its pipe."""
-
-    def __init__(self, order=None):
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve_training, args=(theirs,))
-        self.process.start()
-        theirs.close()
-        self.heard = []
-        if order is not None:
-            self.pipe.send(order)
-
-    def say(self, message):
-        self.pipe.send(message)
-
-    def hear(self, until):
-        """Listen until a message for which ``until`` says yes; that message."""
-        while True:
-            assert self.pipe.poll(SECONDS), f"silence after {self.heard[-3:]}"
-            message = self.pipe.recv()
-            self.heard.append(message)
-            if until(message):
-                return message
-            assert not isinstance(message, Failed | Trained), message
-
-    def hear_kind(self, *kinds):
-        return self.hear(lambda message: isinstance(message, kinds))
-
-    def join(self):
-        self.process.join(SECONDS)
-        return self.process.exitcode
-
-    def end(self):
-        with contextlib.suppress(OSError):
-            self.pipe.close()
-        self.process.join(SECONDS)
-        if self.process.exitcode is None:
-            self.process.kill()
-
-
-@pytest.fixture
-def spawn():
-    children = []
-
-    def start(order=None):
-        children.append(Child(order))
-        return children[-1]
-
-    yield start
-    for child in children:
-        child.end()
-
-
-def order(project, run, **kwargs):
-    return TrainingOrder(str(project.path), run.id, **kwargs)
+def project(halves_project):
+    return halves_project
 
 
 def test_trains_to_the_end_shows_previews_and_writes_no_database(project, spawn):

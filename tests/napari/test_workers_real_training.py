@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from shutil import copyfile
 
 import numpy as np
 import psutil
@@ -10,6 +11,7 @@ from PIL import Image
 
 from spml_core.annotations import Point
 from spml_core.classes import ClassTable
+from spml_napari.docks.pictures import PicturesDock
 from spml_napari.run_summaries import summarize
 from spml_napari.session import Session
 from spml_napari.training_control import TrainingControl
@@ -78,6 +80,35 @@ def test_a_training_of_ten_seconds(session, control, qtbot):
     assert summary.has_model
     assert summary.steps == control.steps[-1].step
     assert summary.score == control.ends[0][1]
+
+
+def test_what_is_added_meanwhile_can_be_looked_at(session, control, qtbot, executor, tmp_path):
+    dock = PicturesDock(session, executor.submit, set)
+    qtbot.addWidget(dock)
+    assert control.start(max_seconds=600, device="cpu"), control.told
+    qtbot.waitUntil(lambda: len(control.steps) > 0 or bool(control.ends), timeout=VERY_LONG)
+    shown = []
+    session.prediction_changed.connect(lambda: session.prediction and shown.append(session.prediction))
+
+    def is_previewed():
+        return any(p.live and p.picture_id == session.picture.id for p in shown) or bool(control.ends)
+
+    picture = session.project.picture("c").path
+    copyfile(picture, tmp_path / "new.png")
+    dock.add_pictures([tmp_path / "new.png"])
+    qtbot.waitUntil(lambda: len(session.project.pictures) == 4, timeout=VERY_LONG)
+    session.go_to(session.project.picture("new").id)
+    qtbot.waitUntil(is_previewed, timeout=VERY_LONG)
+    (tmp_path / "film").mkdir()
+    for number in range(3):
+        copyfile(picture, tmp_path / "film" / f"{number}.png")
+    dock.add_pictures((), [tmp_path / "film"])
+    qtbot.waitUntil(lambda: session.film is not None, timeout=VERY_LONG)
+    qtbot.waitUntil(is_previewed, timeout=VERY_LONG)
+    assert not control.ends, control.told
+    control.stop()
+    qtbot.waitUntil(lambda: bool(control.ends), timeout=VERY_LONG)
+    assert not [text for level, text in control.told if level == "error"]
 
 
 @pytest.mark.slow

@@ -126,6 +126,29 @@ def test_a_picture_that_cannot_be_read_is_left_alone(stage):
     assert chance(6.0)
 
 
+def test_nothing_that_goes_wrong_with_a_picture_comes_through(network):
+    """Decoders raise what they like; training has no need of a preview."""
+    told, shown = [], []
+    wanted = {"picture": WantedPicture("odd", lambda: 1 // 0)}
+
+    def which():
+        if wanted["picture"] is None:
+            raise PictureError("p is gone.")
+        return wanted["picture"]
+
+    previewer = Previewer(which, lambda *labels: shown.append(labels), broken=told.append)
+    classifier = LinearClassifier(torch.zeros(3, network.mean.shape[0]), torch.zeros(3))
+    for _ in range(2):
+        previewer.show_if_due(network, lambda: classifier, REFINEMENT, 0)
+    assert [type(error) for error in told] == [ZeroDivisionError] and not shown
+    wanted["picture"] = None
+    previewer.show_if_due(network, lambda: classifier, REFINEMENT, 0)
+    assert not shown
+    wanted["picture"] = WantedPicture("good", halves)
+    previewer.show_if_due(network, lambda: classifier, REFINEMENT, 0)
+    assert shown
+
+
 def test_features_are_computed_anew_when_the_backbone_has_learned(stage, network):
     chance, shown, _, classifier = stage
     strong = LinearClassifier(classifier.weight * 50, classifier.bias)

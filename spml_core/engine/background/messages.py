@@ -72,7 +72,7 @@ class ShowPicture:
 
 @dataclass(frozen=True)
 class MarksChanged:
-    """Marks of these pictures changed and are on the disk."""
+    """Marks of these pictures changed and are on the disk; without an id classes did, or pictures came."""
 
     picture_ids: tuple[int, ...]
 

@@ -15,9 +15,11 @@ from spml_core.config import TrainConfig
 from spml_core.engine.background.answer_regions import shrunk_rgb
 from spml_core.engine.background.messages import Preview, Trained, TrainingOrder
 from spml_core.engine.background.training_inbox import Inbox
+from spml_core.engine.bug_log import log_bug
 from spml_core.engine.train_project import RunPictures, train_run
-from spml_core.project import PictureRecord, Project
+from spml_core.project import Project
 from spml_core.training import Event, Finished, StepDone, TrainingPicture
+from spml_core.training.events import Warned
 from spml_core.training.previews import Previewer, WantedPicture
 from spml_core.training.pulse import Supervision
 
@@ -63,15 +65,24 @@ class TrainingSession:
 
         def wanted() -> WantedPicture | None:
             shown = inbox.shown()
-            record = None if shown is None else _record(project, shown.picture_id)
-            if shown is None or record is None:
+            if shown is None or shown.picture_id is None:
                 return None
-            key = (record.id, shown.shrink)
-            return WantedPicture(key, lambda: shrunk_rgb(project.open_picture(record), shown.shrink))
+            record, shrink = pictures.find(shown.picture_id), shown.shrink
+            if record is None:
+                return None
+            # A picture that was found again elsewhere is worth another try.
+            key = (record.id, shrink, record.path)
+            return WantedPicture(key, lambda: shrunk_rgb(project.open_picture(record), shrink))
 
         def show(key: Hashable, labels: NDArray[np.uint8], step: int) -> None:
-            picture_id, shrink = cast("tuple[int, int]", key)
+            picture_id, shrink, _ = cast("tuple[int, int, Path]", key)
             self._send(Preview(picture_id, shrink, pictures.codes[labels], step))
+
+        def broken(error: Exception) -> None:
+            path, _ = log_bug(error, "preview of a training")
+            self._send(
+                Warned(f"Training goes on, but this picture can't be shown meanwhile: {error}. See {path}.")
+            )
 
         events = train_run(
             project,
@@ -82,7 +93,10 @@ class TrainingSession:
             should_stop=inbox.stopped,
             started=started,
             supervision=Supervision(
-                Previewer(wanted, show, order.preview_seconds), changed, inbox.paused, at_once=True
+                Previewer(wanted, show, order.preview_seconds, broken=broken),
+                changed,
+                inbox.paused,
+                at_once=True,
             ),
         )
         return self._pass_on(events)
@@ -107,7 +121,3 @@ class TrainingSession:
             self._connection.send(message)
         except OSError:  # the window has gone
             self._inbox.hang_up()
-
-
-def _record(project: Project, picture_id: int | None) -> PictureRecord | None:
-    return None if picture_id is None else project.record(picture_id)
