@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.annotations import Box, KeyPoint, Mark, Point, rasterize
+from spml_core.annotations import Box, CoarseMarks, KeyPoint, Mark, Point, rasterize
 from spml_core.suggesting.picture_features import PictureFeatures
 from spml_core.suggesting.region_graph import Floats
 
@@ -51,11 +51,14 @@ class Evidence:
         Regions under paint; the weight is the square root of the painted pixels.
     likely : Samples
         Regions around clicks that look like them, and regions in and around boxes.
+    ruled_out : tuple of int
+        Classes that a complete list of tags leaves out and no other mark names.
     """
 
     painted: LabelMap
     sure: Samples
     likely: Samples
+    ruled_out: tuple[int, ...] = ()
 
 
 def gather_evidence(features: PictureFeatures, marks: Sequence[Mark], num_classes: int) -> Evidence:
@@ -77,7 +80,16 @@ def gather_evidence(features: PictureFeatures, marks: Sequence[Mark], num_classe
     painted = rasterize(marks, features.shape, num_classes)
     sure = painted_regions(painted, features.regions, num_classes)
     likely = [*_around_clicks(features, marks, painted, sure), *_around_boxes(features, marks)]
-    return Evidence(painted, sure, _join(likely))
+    return Evidence(painted, sure, _join(likely), _ruled_out(marks, sure, num_classes))
+
+
+def _ruled_out(marks: Sequence[Mark], sure: Samples, num_classes: int) -> tuple[int, ...]:
+    coarse = CoarseMarks.of(marks)
+    if not coarse.complete:
+        return ()
+    boxed = {box.class_index for box in coarse.boxes} | {point.class_index for point in coarse.key_points}
+    there = {0, *coarse.tags, *boxed, *sure.classes.tolist()}
+    return tuple(code for code in range(num_classes) if code not in there)
 
 
 def painted_regions(painted: LabelMap, regions: NDArray[np.int32], num_classes: int) -> Samples:

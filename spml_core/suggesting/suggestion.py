@@ -169,7 +169,9 @@ def suggest(
     Returns
     -------
     Suggestion or None
-        Without any mark all is K. With marks of one class only, that class where the picture is alike, K elsewhere.
+        Without any mark all is K. With marks of one class only, that class where the picture is alike, K elsewhere;
+        and all is K if that class is marked in other pictures alone. A class that a complete list of tags leaves out
+        is nowhere; where the list names the background alone, all is background.
 
     Raises
     ------
@@ -220,6 +222,8 @@ def region_scores(
         As for :func:`suggest`.
     """
     sure, likely = evidence.sure, evidence.likely
+    if evidence.ruled_out:
+        others, prior = _without(evidence.ruled_out, others, prior)
     known = [sure.classes, likely.classes]
     if others is not None:
         known.append(others.classes)
@@ -229,9 +233,11 @@ def region_scores(
     region = np.concatenate([sure.regions, likely.regions])
     label = np.concatenate([sure.classes, likely.classes])
     weight = np.concatenate([sure.weights, likely.weights])
-    if len(classes) == 0:
-        nothing = np.zeros(features.count, np.int64)
-        return RegionScores(np.array([num_classes]), nothing, np.ones((features.count, 1), np.float32))
+    if len(evidence.ruled_out) == num_classes - 1:
+        return _all_of(0, features.count)
+    if len(classes) == 0 or (len(classes) == 1 and not len(region) and prior is None):
+        # One class that is marked elsewhere: with nothing to tell it from, it would be everywhere.
+        return _all_of(num_classes, features.count)
     if len(classes) == 1 and len(region):
         rest = _unlike(features, region)
         region = np.concatenate([region, rest])
@@ -277,6 +283,29 @@ def region_scores(
     if not keep_going():
         return None
     return _decide(features, classes, scores, strengths, sure.regions, index[: len(sure.regions)], keep_going)
+
+
+def _all_of(code: int, count: int) -> RegionScores:
+    return RegionScores(np.array([code]), np.zeros(count, np.int64), np.ones((count, 1), np.float32))
+
+
+def _without(
+    ruled_out: tuple[int, ...], others: OtherMarks | None, prior: Floats | None
+) -> tuple[OtherMarks | None, Floats | None]:
+    """Other pictures' marks and a model's probabilities without classes that aren't in the picture."""
+    if others is not None:
+        kept = ~np.isin(others.classes, ruled_out)
+        others = OtherMarks(others.descriptors[kept], others.classes[kept], others.weights[kept])
+        others = others if len(others.classes) else None
+    if prior is not None:
+        prior = prior.copy()
+        prior[:, list(ruled_out)] = 0
+        total = prior.sum(1, keepdims=True)
+        there = prior.max(0) > 0
+        # Where the model knew of nothing else, it has nothing to say.
+        prior = np.where(total > 0, prior / np.maximum(total, 1e-9), there / max(int(there.sum()), 1))
+        prior = prior.astype(np.float32) if there.any() else None
+    return others, prior
 
 
 def _nearness(

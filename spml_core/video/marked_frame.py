@@ -94,9 +94,9 @@ def label_marked_frame(
     found = region_scores(features, evidence, num_classes, prior=prior)
     assert found is not None  # nobody stops it
     probabilities = np.full((features.count, len(classes)), 1e-3, np.float32)
-    inside = found.classes < num_classes
+    inside = np.isin(found.classes, classes)
     probabilities[:, np.searchsorted(classes, found.classes[inside])] += found.probabilities[:, inside]
-    if len(classes) == 2:
+    if len(classes) == 2 and inside.all():
         # The exact cut says which class; the probabilities how surely.
         decided = np.searchsorted(classes, found.classes[found.labels])
         probabilities = probabilities + np.eye(2, dtype=np.float32)[decided]

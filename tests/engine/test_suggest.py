@@ -3,7 +3,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from spml_core.annotations import Box, Erasure, Point, Scribble
+from spml_core.annotations import Box, Erasure, Point, Scribble, Tag
 from spml_core.engine.feature_store import FeatureStore
 from spml_core.engine.suggest import Suggester
 from spml_core.errors import MarkError, ProjectError
@@ -189,3 +189,35 @@ def test_another_file_has_other_features(picture_project, tmp_path):
         first = store.get(record)
         Image.open(other.path).save(record.path)
         assert not np.array_equal(first.features, store.get(record).features)
+
+
+def test_a_class_marked_in_other_pictures_alone_is_not_painted_here(tmp_path, picture_project):
+    with picture_project(tmp_path, 3) as made:
+        made.add_marks({made.picture("p1").id: [Scribble(1, ((8.0, 8.0), (8.0, 30.0)), 3.0)]}, "marks")
+        suggester = Suggester(made)
+        nothing = len(made.classes)
+        assert (suggester.suggest(made.picture("p0")).labels == nothing).all()
+        assert (suggester.suggest(made.picture("p1")).labels == 1).any()
+
+
+def test_the_command_says_nothing_where_nothing_can_be_said(tmp_path, picture_project, monkeypatch):
+    from typer.testing import CliRunner
+
+    from spml_core.cli.main import app
+    from spml_core.io import read_index_png
+
+    with picture_project(tmp_path, 3) as made:
+        path = made.path
+        made.add_marks({made.picture("p1").id: [Scribble(1, ((8.0, 8.0), (8.0, 30.0)), 3.0)]}, "marks")
+    done = CliRunner().invoke(app, ["suggest", str(path), "p0", "--out", str(tmp_path / "s.png")])
+    assert done.exit_code == 0, done.output
+    assert not np.isin(read_index_png(tmp_path / "s.png"), [0, 1, 2]).any()
+
+
+def test_a_complete_list_of_tags_holds_in_suggestions(tmp_path, picture_project):
+    with picture_project(tmp_path, 3) as made:
+        strokes = [Scribble(c, ((8.0 + 20 * c, 8.0), (8.0 + 20 * c, 60.0)), 5.0) for c in range(3)]
+        made.add_marks({made.picture("p1").id: strokes}, "marks")
+        assert 2 in Suggester(made).suggest(made.picture("p0")).labels
+        made.add_marks({made.picture("p0").id: [Tag(1, complete=True)]}, "all there is")
+        assert 2 not in Suggester(made).suggest(made.picture("p0")).labels

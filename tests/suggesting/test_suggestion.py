@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spml_core.annotations import Box, Erasure, Patch, Point, Scribble
+from spml_core.annotations import Box, Erasure, Patch, Point, Scribble, Tag
 from spml_core.errors import ConfigError, MarkError
 from spml_core.suggesting.evidence import gather_evidence
 from spml_core.suggesting.picture_features import at_working_size, picture_features
@@ -166,3 +166,52 @@ def test_a_large_picture_is_looked_at_smaller_and_answered_at_full_size():
     assert found.labels.shape == (900, 1400)
     assert (found.labels[:, :690] == 0).all()
     assert (found.labels[:, 710:] == 1).all()
+
+
+def elsewhere(features, *codes):
+    """Marks of other pictures: what the left half looks like for the first class, the right for the second."""
+    columns = (10, 50)[: len(codes)]
+    regions = [int(features.regions[20, column]) for column in columns]
+    return OtherMarks(
+        features.descriptors[regions], np.array(codes, np.int64), np.ones(len(codes), np.float32)
+    )
+
+
+@pytest.mark.parametrize("quality", ["pixels", "regions", "crf"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_one_class_that_is_marked_in_other_pictures_alone_says_nothing(two_halves, quality, code):
+    found = ask(two_halves, [], others=elsewhere(two_halves, code), quality=quality)
+    assert (found.labels == 2).all()
+    both = ask(two_halves, [], others=elsewhere(two_halves, 0, 1), quality=quality)
+    assert share(both.labels, 0, slice(0, 30)) > 0.9 and share(both.labels, 1, slice(30, 60)) > 0.9
+
+
+@pytest.mark.parametrize("quality", ["pixels", "regions", "crf"])
+def test_a_complete_list_of_tags_rules_out_what_it_leaves_out(two_halves, quality):
+    others = elsewhere(two_halves, 0, 2)
+    free = ask(two_halves, [], 3, others=others, quality=quality)
+    assert (free.labels == 2).any()
+    found = ask(two_halves, [LEFT, RIGHT, Tag(1, complete=True)], 3, others=others, quality=quality)
+    assert set(np.unique(found.labels)) == {0, 1}
+    open_list = ask(two_halves, [LEFT, Tag(1, complete=False)], 3, others=others, quality=quality)
+    assert (open_list.labels == 2).any()
+
+
+def test_a_complete_list_rules_out_what_a_model_believes(two_halves):
+    prior = np.full((two_halves.count, 3), 0.01, np.float32)
+    prior[:, 2] = 0.98
+    assert (ask(two_halves, [], 3, prior=prior).labels == 2).all()
+    found = ask(two_halves, [Tag(1, complete=True), LEFT], 3, prior=prior)
+    assert 2 not in found.labels
+    prior[:, :2] = 0
+    assert 2 not in ask(two_halves, [Tag(1, complete=True), LEFT], 3, prior=prior).labels
+
+
+def test_what_is_painted_counts_more_than_the_list(two_halves):
+    found = ask(two_halves, [LEFT, RIGHT, Tag(2, complete=True)], 3)
+    assert share(found.labels, 1, slice(30, 60)) > 0.9
+
+
+def test_where_the_list_names_the_background_alone_all_is_background(two_halves):
+    found = ask(two_halves, [Tag(0, complete=True)], 3, others=elsewhere(two_halves, 0, 2))
+    assert (found.labels == 0).all()
