@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import napari
@@ -26,6 +27,8 @@ _RIGHT = (
 )
 _BOTTOM = (("film", "Film"), ("keys", "Keys"))
 _TABS = ("training", "propagate", "inspect", "export")
+_MENU_TITLES = {"training": "Training"}
+"""Docks that ``napari.yaml`` calls otherwise than this window, where room is scarce."""
 _OF_FILMS = ("film", "propagate")
 _WIDTHS = (250, 310)
 _WELCOME_WIDTH = 420
@@ -60,6 +63,7 @@ class Arrangement(QObject):
         self.viewer = viewer
         self.bench = Workbench.of(viewer)
         self._docks: dict[str, QDockWidget] = {}
+        self._closed: set[str] = set()
         self._has_met_film = False
         self._hint = viewer.canvas.overlays["text"]
         self._hint.text, self._hint.position, self._hint.font_size = _HINT, "middle_center", 14
@@ -89,8 +93,8 @@ class Arrangement(QObject):
 
     @property
     def docks(self) -> dict[str, QDockWidget]:
-        """Our docks by name. The cross in its title bar deletes one; the Plugins menu makes another."""
-        return {name: dock for name, dock in self._docks.items() if isalive(dock)}
+        """Our docks by name, without those that the user closed; the Plugins menu brings them back."""
+        return {n: dock for n, dock in self._docks.items() if isalive(dock) and n not in self._closed}
 
     @property
     def window(self) -> QMainWindow:
@@ -144,7 +148,25 @@ class Arrangement(QObject):
 
     def _add(self, name: str, title: str, area: str) -> None:
         widget = self.bench.dock(name)
-        self._docks[name] = self.viewer.window.add_dock_widget(widget, name=title, area=area)
+        # Under the name by which the Plugins menu looks for it, so that its entry shows and hides this dock.
+        known = f"{_MENU_TITLES.get(name, title)} (spml)"
+        dock = self.viewer.window.add_dock_widget(widget, name=known, area=area)
+        dock.name = title
+        dock.setWindowTitle(title)
+        for label in there(dock.titleBarWidget()).findChildren(QLabel):
+            label.setText(title if label.text() == known else label.text())
+        # napari would delete it at the cross: it shall come back where it was, and as it was.
+        dock.destroyOnClose = partial(self._close, name)
+        dock.visibilityChanged.connect(partial(self._on_shown, name))
+        self._docks[name] = dock
+
+    def _close(self, name: str) -> None:
+        self._docks[name].hide()
+        self._closed.add(name)
+
+    def _on_shown(self, name: str, is_visible: bool) -> None:
+        if is_visible:
+            self._closed.discard(name)
 
     def _on_project(self) -> None:
         project = self.bench.session.project

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from spml_napari.workbench import Workbench
 
@@ -12,46 +12,78 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 
-def make_welcome_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to open, make or try a project."""
-    return Workbench.of(napari_viewer).dock("welcome")
+class DockWidget(QWidget):
+    """Holds one dock of the viewer's workbench.
+
+    A class, since napari hands its viewer to classes only; and not the dock itself, since napari deletes what it is
+    given when the user closes it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        The name is what napari goes by.
+    """
+
+    dock: ClassVar[str]
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        widget = Workbench.of(napari_viewer).dock(self.dock)
+        layout.addWidget(widget)
+        widget.show()  # it was hidden if it was in another window before
 
 
-def make_pictures_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the pictures of the project."""
-    return Workbench.of(napari_viewer).dock("pictures")
+class WelcomeWidget(DockWidget):
+    """Open, make or try a project."""
+
+    dock = "welcome"
 
 
-def make_classes_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the classes of the project."""
-    return Workbench.of(napari_viewer).dock("classes")
+class PicturesWidget(DockWidget):
+    """The pictures and films of the project."""
+
+    dock = "pictures"
 
 
-def make_tools_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock with the tools to mark with."""
-    return Workbench.of(napari_viewer).dock("tools")
+class ClassesWidget(DockWidget):
+    """The classes of the project."""
+
+    dock = "classes"
 
 
-def make_training_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to train a model and watch it learn."""
-    return Workbench.of(napari_viewer).dock("training")
+class ToolsWidget(DockWidget):
+    """What a press on the picture does."""
+
+    dock = "tools"
 
 
-def make_propagate_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to propagate marks through a film."""
-    return Workbench.of(napari_viewer).dock("propagate")
+class TrainingWidget(DockWidget):
+    """Train a model and watch it learn."""
+
+    dock = "training"
 
 
-def make_inspect_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to look closely at predictions and accept what is right."""
-    return Workbench.of(napari_viewer).dock("inspect")
+class PropagateWidget(DockWidget):
+    """Propagate marks through a film."""
+
+    dock = "propagate"
 
 
-def make_export_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to write masks for other programs."""
-    return Workbench.of(napari_viewer).dock("export")
+class InspectWidget(DockWidget):
+    """Look closely at predictions and accept what is right."""
+
+    dock = "inspect"
 
 
-def make_film_dock(napari_viewer: Viewer) -> QWidget:
-    """Dock to go through a film."""
-    return Workbench.of(napari_viewer).dock("film")
+class ExportWidget(DockWidget):
+    """Write masks for other programs."""
+
+    dock = "export"
+
+
+class FilmWidget(DockWidget):
+    """Go through a film."""
+
+    dock = "film"
