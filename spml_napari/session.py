@@ -12,6 +12,7 @@ from pathlib import Path
 from spml_core.classes import ClassTable
 from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, HistoryEntry, Project
+from spml_core.wording import counted
 from spml_napari.class_following import background_of, followed
 from spml_napari.session_pictures import SessionPictures
 from spml_napari.session_state import Level
@@ -142,7 +143,7 @@ class Session(SessionPictures):
         """Find moved pictures by their content in a folder; the number found."""
         found = self._try(lambda project: project.relink(folder))
         if found:
-            self.pictures_arrived(f"{found} pictures found")
+            self.pictures_arrived(f"{counted(found, 'picture')} found")
         return found or 0
 
     def add_film(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spml_core.annotations import Mark, Patch, Tag
 from spml_core.errors import SpmlError
 from spml_core.project import Project
+from spml_core.wording import counted
 from spml_napari.accepting import accepted_patch
 from spml_napari.session_state import SessionState
 
@@ -108,7 +109,7 @@ class SessionMarks(SessionState):
         if not (new or gone):
             return False
         if len(self.selected) > 1:
-            note = f"{note} ({len(self.selected)} pictures)"
+            note = f"{note} ({counted(len(self.selected), 'picture')})"
         return self._edit(lambda project: project.change_marks(new, gone, note), self.selected, note)
 
     # Review -------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 
 from spml_core.errors import ProjectError, SpmlError
+from spml_core.films import is_film
 from spml_napari.canvas import Canvas
 from spml_napari.dock_making import DOCKS
 from spml_napari.docks.export import ExportDock
@@ -24,7 +25,7 @@ from spml_napari.docks.pictures import PicturesDock
 from spml_napari.docks.tools import ToolsDock
 from spml_napari.docks.training import TrainingDock
 from spml_napari.docks.welcome import WelcomeDock
-from spml_napari.film_drops import FilmDrops
+from spml_napari.drops import Drops
 from spml_napari.film_layers import add_layer, film_layer
 from spml_napari.film_overview import FilmOverviews
 from spml_napari.film_player import FilmPlayer
@@ -56,6 +57,7 @@ __all__ = ["DOCKS", "Workbench"]
 
 _ANSWERS = "spml_core.engine.background.answer_process:serve_answers"
 _SUGGESTIONS = "spml_core.engine.background.suggest_process:serve_suggestions"
+_SLIDING_IN_MS = 300  # what napari takes for it, and a little
 _SHOW = {"info": show_info, "warning": show_warning, "error": show_error}
 
 
@@ -93,7 +95,7 @@ class Workbench(QObject):
         )
         self.measuring = MeasureControl(self.session, parent=self)
         self.flicker = FlickerLayer(viewer, self.measuring, parent=self)
-        self.drops = FilmDrops(viewer, self.add_films, parent=self)
+        self.drops = Drops(viewer, self.take_drop, parent=self)
         self._docks: dict[str, QWidget] = {}
         self._window: QMainWindow | None = None
         self._shortcuts: Shortcuts | None = None
@@ -129,6 +131,11 @@ class Workbench(QObject):
         if bench is None:
             bench = cls._benches[key] = cls(viewer)
         return bench
+
+    @classmethod
+    def known(cls, viewer: Viewer) -> Workbench | None:
+        """The viewer's workbench, if it has one."""
+        return cls._benches.get(id(getattr(viewer, "__wrapped__", viewer)))
 
     def _take_settings(self) -> None:
         """Begin as Preferences say."""
@@ -223,12 +230,21 @@ class Workbench(QObject):
 
     # Films --------------------------------------------------------------------------------------------
 
-    def add_films(self, paths: Sequence[Path]) -> None:
-        """Add films to the open project; without one, begin a project with the first of them."""
-        if self.session.project is None:
-            self._dock_of(WelcomeDock, "welcome").ask_for_project(paths[0])
-        else:
-            self._dock_of(PicturesDock, "pictures").add_pictures((), paths)
+    def take_drop(self, paths: Sequence[Path]) -> bool:
+        """Add dropped pictures, films and folders to the open project; without one, begin a project with the first.
+
+        Without a project single pictures are napari's: it opens them, and a project can be made of open layers.
+        """
+        if self.session.project is not None:
+            films = [path for path in paths if is_film(path)]
+            others = [path for path in paths if path not in films]
+            self._dock_of(PicturesDock, "pictures").add_pictures(others, films)
+            return True
+        first = next((path for path in paths if path.is_dir() or is_film(path)), None)
+        if first is None:
+            return False
+        self._dock_of(WelcomeDock, "welcome").ask_for_project(first)
+        return True
 
     def add_layer_as_film(self, layer: Layer | None) -> None:
         """Add the frames of a napari layer to the open project as a film."""
@@ -298,6 +314,15 @@ class Workbench(QObject):
 
     def _notify(self, level: str, text: str) -> None:
         _SHOW[level](text)
+        QTimer.singleShot(_SLIDING_IN_MS, self._unfold_toasts)
+
+    def _unfold_toasts(self) -> None:
+        """Show messages whole: napari shows one line of them, cut, until an arrow is pressed."""
+        if self._window is None or not isalive(self._window):
+            return
+        for toast in self._window.findChildren(QDialog):
+            if toast.property("expanded") is False and toast.sizeHint().height() > toast.height():
+                toast.expand()
 
     def _on_cursor(self, y: float, x: float) -> None:
         inspect = self.docks.get("inspect")
@@ -322,6 +347,8 @@ class Workbench(QObject):
         keys = self.docks.get("keys")
         if isinstance(keys, KeyBar):
             keys.say(text)
+        else:  # a plain napari has none, but a status bar
+            self.viewer.status = text
 
     def _on_training(self, state: str) -> None:
         if state == TrainingState.PREPARING:

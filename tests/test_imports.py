@@ -21,6 +21,7 @@ FLOORS = {
     "cores": 0,
     "devices": 0,
     "generators": 0,
+    "wording": 0,
     "images": 1,
     "annotations": 1,
     "metrics": 1,

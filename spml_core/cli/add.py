@@ -11,6 +11,7 @@ from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
+from spml_core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,8 +64,8 @@ def add(
 
 def what_came(pictures: int, films: Iterable[FilmRecord]) -> str:
     """Pictures and films in words: ``2 pictures and the film walk (120 frames)``."""
-    words = [f"{film.name} ({film.count} frames)" for film in films]
-    parts = [f"{pictures} picture{'s' * (pictures != 1)}"] * (pictures > 0 or not words)
+    words = [f"{film.name} ({counted(film.count, 'frame')})" for film in films]
+    parts = [counted(pictures, "picture")] * (pictures > 0 or not words)
     if words:
         parts.append(f"the film{'s' * (len(words) > 1)} {', '.join(words)}")
     return " and ".join(parts)

@@ -11,6 +11,7 @@ from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
+from spml_core.wording import counted
 
 
 @guarded
@@ -100,7 +101,7 @@ def contours(
                 }
             )
     output.summary(
-        f"Wrote contours of {count} pictures to {out}: {found / max(count, 1):.0f} regions and"
+        f"Wrote contours of {counted(count, 'picture')} to {out}: {found / max(count, 1):.0f} regions and"
         f" {seconds / max(count, 1):.2f} s a picture.",
         pictures=count,
         regions=found,

@@ -14,6 +14,7 @@ from spml_core.cli.options import Json
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
 from spml_core.errors import ConfigError
+from spml_core.wording import counted
 
 if TYPE_CHECKING:
     from spml_core.classes import ClassTable
@@ -73,7 +74,7 @@ def evaluate(
         typer.echo(f"spml: {warning}", err=True)
     by_class, lines = _told(scores, table)
     Output(json).summary(
-        "\n".join([f"Intersection over union, {count} pictures:", *lines]),
+        "\n".join([f"Intersection over union, {counted(count, 'picture')}:", *lines]),
         pictures=count,
         miou=scores.miou,
         miou_all=scores.miou_all,
@@ -120,7 +121,7 @@ def _evaluate_film(
     }
     if found.scores is not None:
         by_class, rows = _told(found.scores, table)
-        lines += [f"Intersection over union, {found.scored} frames:", *rows]
+        lines += [f"Intersection over union, {counted(found.scored, 'frame')}:", *rows]
         values |= {"miou": found.scores.miou, "accuracy": found.scores.accuracy, "iou": by_class}
     steadiness = {"as in the literature": found.literature, "corrected": found.corrected}
     lines += [

@@ -70,6 +70,9 @@ def export(
         float, typer.Option(metavar="X", help="Of the classes in overlays, from 0 to 1.")
     ] = 0.4,
     jpeg: Annotated[bool, typer.Option("--jpeg", help="Write overlays as JPEG.")] = False,
+    frame_rate: Annotated[
+        float, typer.Option(metavar="X", help="Frames a second of videos made of a folder's pictures.")
+    ] = 10.0,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="auto, cpu, cuda or mps, for what must be predicted first.")
     ] = "auto",
@@ -97,6 +100,7 @@ def export(
             min_area=min_area,
             copy_images=copy_images,
             opacity=opacity,
+            frame_rate=frame_rate,
             **choices,
         )
         if film is not None:

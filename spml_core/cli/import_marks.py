@@ -10,6 +10,7 @@ import typer
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
+from spml_core.wording import counted
 
 
 @guarded
@@ -108,7 +109,7 @@ def import_marks(
         typer.echo(f"spml: {warning}", err=True)
     listed = ", ".join(f"{count} {_NAMES.get(kind, kind)}" for kind, count in done.marks.items())
     Output(json).summary(
-        f"Imported {listed} on {done.pictures} pictures.",
+        f"Imported {listed} on {counted(done.pictures, 'picture')}.",
         pictures=done.pictures,
         marks=done.marks,
         warnings=list(done.warnings),

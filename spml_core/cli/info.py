@@ -7,6 +7,7 @@ from typing import Any
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
+from spml_core.wording import counted
 
 
 @guarded
@@ -27,7 +28,7 @@ def info(project: ProjectPath, json: Json = False) -> None:
         ),
         *(f"film      {_film_words(film)}" for film in facts["films"]),
         *(f"note      {note}" for note in facts.get("notes", ())),
-        "classes   " + ", ".join(f"{c['name']} ({c['marks']} marks)" for c in facts["classes"]),
+        "classes   " + ", ".join(f"{c['name']} ({counted(c['marks'], 'mark')})" for c in facts["classes"]),
         f"model     {facts['current_run'] or 'none yet: run spml train'}",
         *(f"run       {r['id']}  {r['created']}  {r['preset'] or '?'}  {r['state']}" for r in facts["runs"]),
     ]
@@ -37,6 +38,6 @@ def info(project: ProjectPath, json: Json = False) -> None:
 def _film_words(film: dict[str, Any]) -> str:
     rate = "" if film["frame_rate"] is None else f", {film['frame_rate']:.4g} a second"
     return (
-        f"{film['name']}  {film['frames']} frames of {film['width']} x {film['height']}{rate},"
+        f"{film['name']}  {counted(film['frames'], 'frame')} of {film['width']} x {film['height']}{rate},"
         f" {len(film['marked'])} of them marked"
     )

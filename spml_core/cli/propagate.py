@@ -14,6 +14,7 @@ from spml_core.cli.interrupt import stop_on_interrupt
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
+from spml_core.wording import counted
 
 if TYPE_CHECKING:
     from spml_core.engine.propagation_events import Propagated, PropagationEvent
@@ -97,7 +98,7 @@ def propagate(
     verb = "Stopped after" if end.stopped else "Propagated to"
     advice = " The same command goes on." if end.stopped else ""
     output.summary(
-        f"{verb} {end.computed} frames in {end.seconds:.0f} s{confidence}.{where}{worst}{advice}",
+        f"{verb} {counted(end.computed, 'frame')} in {end.seconds:.0f} s{confidence}.{where}{worst}{advice}",
         film=record.name,
         frames=end.frames,
         computed=end.computed,
@@ -170,7 +171,7 @@ def _last(behind: int | None, film: FilmRecord) -> int | None:
     if behind is not None and behind > film.count:
         raise ConfigError(
             f"The range up to {behind} goes beyond the film {film.name!r}.",
-            f"It has {film.count} frames: write {film.count} at most.",
+            f"It has {counted(film.count, 'frame')}: write {film.count} at most.",
         )
     return None if behind is None else behind - 1
 

@@ -15,6 +15,7 @@ from spml_core.cli.interrupt import stop_on_interrupt
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
 from spml_core.cli.progress import ProgressBar
+from spml_core.wording import counted
 
 if TYPE_CHECKING:
     from spml_core.training.events import Event, Finished
@@ -159,7 +160,7 @@ def train(
     score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"
     verb = "Stopped" if end.stopped else "Trained"
     output.summary(
-        f"{verb} after {end.step} steps in {end.seconds:.0f} s{score}.{f' {advice}' if end.stopped else ''}",
+        f"{verb} after {counted(end.step, 'step')} in {end.seconds:.0f} s{score}.{f' {advice}' if end.stopped else ''}",
         run=None if run is None else run.id,
         steps=end.step,
         seconds=end.seconds,

@@ -26,6 +26,7 @@ from spml_core.io.exports import (
     open_exporter,
 )
 from spml_core.project import PictureRecord, Project
+from spml_core.wording import counted
 
 __all__ = [
     "FORMATS",
@@ -142,7 +143,8 @@ def export_project(
             yield Exported(record.name, done, len(records), path)
         if exporter is None:
             raise ProjectError(
-                f"None of the {len(records)} pictures of {project.path} has a prediction.", "Train first."
+                f"Of {counted(len(records), 'picture')} of {project.path} none has a prediction.",
+                "Train first.",
             )
         exporter.finish()
 

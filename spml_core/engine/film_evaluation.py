@@ -22,6 +22,7 @@ from spml_core.io import ImportWarnings, find_index_pngs, index_png_size, mask_r
 from spml_core.metrics import ConfusionMatrix, Scores
 from spml_core.project import FilmRecord, Project
 from spml_core.spelling import composed
+from spml_core.wording import counted
 
 Labels: TypeAlias = NDArray[np.uint8]
 LabelsAt: TypeAlias = Callable[[int], Labels | None]
@@ -335,7 +336,7 @@ def match_frames(files: Mapping[str, Path], film: Film) -> dict[int, Path]:
         else f"{next(iter(files.values()))} and others fit one frame"
     )
     raise MarkError(
-        f"{what} of {film.label}; there are {len(files)} files and {film.count} frames.",
+        f"{what} of {film.label}; there are {counted(len(files), 'file')} and {counted(film.count, 'frame')}.",
         "Name each file after its frame, as export does: its stem, or NAME_000012, from 0 on.",
     )
 

@@ -24,6 +24,7 @@ from spml_core.io.exports.films import (
     open_film_exporter,
 )
 from spml_core.project import FilmRecord, PictureRecord, Project
+from spml_core.wording import counted
 
 __all__ = ["FILM_FORMATS", "ExportOptions", "Exported", "FinishedFrames", "export_film"]
 
@@ -168,7 +169,7 @@ def _nothing(project: Project, film: FilmRecord, only_reviewed: bool) -> Project
             "Accept frames as reviewed, or export all of them.",
         )
     return ProjectError(
-        f"None of the {film.count} frames of the film {film.name!r} is segmented.",
+        f"Of the {counted(film.count, 'frame')} of the film {film.name!r} none is segmented.",
         f"Mark some of them and run spml propagate {project.path} {film.name} first.",
     )
 

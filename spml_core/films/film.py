@@ -15,6 +15,7 @@ import numpy.typing as npt
 from spml_core.errors import FilmError
 from spml_core.images import MIN_SIDE
 from spml_core.images.picture import MOST_PIXELS as MOST_OF_A_PICTURE
+from spml_core.wording import counted
 
 Kind = Literal["video", "sequence", "stack", "array"]
 Rgb = npt.NDArray[np.uint8]
@@ -145,7 +146,7 @@ class Film(ABC):
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"{type(self).__name__}({self.label!r}, {self.count} frames of {height} x {width})"
+        return f"{type(self).__name__}({self.label!r}, {counted(self.count, 'frame')} of {height} x {width})"
 
 
 def even_times(count: int, frame_rate: float | None) -> Times:
@@ -199,6 +200,6 @@ def check_count(label: str, count: int) -> None:
         raise FilmError(f"{label} holds no frame.", "Choose a film with at least one.")
     if count > MOST_FRAMES:
         raise FilmError(
-            f"{label} says it has {count} frames; {MOST_FRAMES} are the most.",
+            f"{label} says it has {counted(count, 'frame')}; {MOST_FRAMES} are the most.",
             "Cut it into several films, or check the order of the axes: time, height, width, colour.",
         )

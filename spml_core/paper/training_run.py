@@ -21,6 +21,7 @@ from spml_core.training.events import Event, Warned
 from spml_core.training.pulse import Supervision
 from spml_core.training.schedule import Clock
 from spml_core.training.training_set import TrainingSet, check_training_set
+from spml_core.wording import counted
 
 _NOUNS = {"boxes": "box", "tags": "tag", "keypoints": "key point"}
 
@@ -54,8 +55,8 @@ def check_paper_training(training_set: TrainingSet, config: TrainConfig) -> list
         )
     if len(marked) < len(training_set.pictures):
         told.append(
-            f"{len(training_set.pictures) - len(marked)} of {len(training_set.pictures)} pictures have no mark;"
-            " published methods learn from the others only."
+            f"Of {counted(len(training_set.pictures), 'picture')}"
+            f" {len(training_set.pictures) - len(marked)} have no mark; published methods learn from the others only."
         )
     if config.region_maps:
         region_maps(Path(config.region_maps), marked)

@@ -23,6 +23,7 @@ from spml_core.project.open_films import OpenFilms
 from spml_core.project.opened import Opened
 from spml_core.project.pictures import PictureRecord
 from spml_core.spelling import composed
+from spml_core.wording import counted
 
 
 class Filming(Opened):
@@ -240,7 +241,8 @@ class Filming(Opened):
             if len(files) != film.count:
                 self.check_film(film)
                 raise ProjectError(
-                    f"The film {film.path} has {len(files)} pictures; the project knows it with {film.count}.",
+                    f"The film {film.path} has {counted(len(files), 'picture')};"
+                    f" the project knows it with {film.count}.",
                     "Put the original back.",
                 )
             self._file_names[film] = tuple(file.name for file in files)

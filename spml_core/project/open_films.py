@@ -13,6 +13,7 @@ from spml_core.errors import ProjectError, SpmlError
 from spml_core.films import Film, film_hash, open_film
 from spml_core.project.films import FilmRecord, film_stamp
 from spml_core.project.pictures import FIND_MOVED
+from spml_core.wording import counted
 
 MOST = 3
 
@@ -122,7 +123,7 @@ class OpenFilms:
             record.path, frame_rate=rate, index_folder=self._index_folder, as_stored=record.as_stored
         )
         if (film.kind, film.count, *film.size) != (record.kind, record.count, record.height, record.width):
-            found = f"{film.count} frames of {film.size[0]} x {film.size[1]} pixels"
+            found = f"{counted(film.count, 'frame')} of {film.size[0]} x {film.size[1]} pixels"
             film.close()
             raise ProjectError(
                 f"The film {record.path} now reads as {found}; the project knows it with {record.count}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import QComboBox, QFrame, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from spml_napari.docks.parts import MARGIN, SPACING, note, swatch
@@ -67,7 +67,13 @@ class ClassQuestion(QFrame):
             self._choices.addItem(swatch(color), name, value)
         self._choices.setVisible(bool(choices))
         self.show()
+        self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))
         (self._choices if choices else self._yes).setFocus()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Give the question the height that its lines need: a crowded column would cut it."""
+        super().resizeEvent(event)
+        self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Escape is no, Return is yes."""

@@ -9,8 +9,9 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog, QHBoxLayout, QMenu, QWidget
 
 from spml_core.classes import default_color
+from spml_core.wording import counted
 from spml_napari.docks.class_question import ClassQuestion
-from spml_napari.docks.classes_model import ClassesModel, counted
+from spml_napari.docks.classes_model import ClassesModel
 from spml_napari.docks.classes_view import ClassesView
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton

@@ -9,6 +9,7 @@ from qtpy.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt
 from qtpy.QtGui import QIcon
 
 from spml_core.classes import ClassInfo
+from spml_core.wording import counted
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import swatch
 from spml_napari.qt_types import flags
@@ -265,8 +266,3 @@ def _true_swatch(color: tuple[int, int, int]) -> QIcon:
     made = swatch(color)
     made.addPixmap(made.pixmap(made.availableSizes()[0]), QIcon.Mode.Selected)
     return made
-
-
-def counted(number: int, word: str) -> str:
-    """Number and word, with an s unless it is one."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

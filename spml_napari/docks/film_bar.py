@@ -163,7 +163,7 @@ class FilmBar(QWidget):
             self.number.setRange(0, film.count - 1)
         if film != self._film:  # else it is only the next frame
             self.name.setText(film.name)
-            self.last.setText(f"of {film.count - 1}")
+            self.last.setText(f"of {film.count} (0\u2013{film.count - 1})")
             self._on_overview(film.id)
         self._film = film
         self._show_range()

@@ -205,12 +205,18 @@ class ElidedLabel(QLabel):
     def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
         """The whole text."""
         metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self.full_text) + 2, metrics.height())
+        width = max(metrics.horizontalAdvance(self.full_text), metrics.boundingRect(self.full_text).width())
+        return QSize(width + 4, metrics.height())
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
         """Cut anew."""
         self._fit()
 
     def _fit(self) -> None:
-        metrics = QFontMetrics(self.font())
-        self.setText(metrics.elidedText(self.full_text, Qt.TextElideMode.ElideRight, self.width()))
+        metrics, room = QFontMetrics(self.font()), self.contentsRect().width()
+        cut = metrics.elidedText(self.full_text, Qt.TextElideMode.ElideRight, room)
+        # Glyphs may reach past what they advance by: aligned right, the first letter would lose its edge.
+        whole = cut == self.full_text and metrics.boundingRect(cut).width() < room
+        side = Qt.AlignmentFlag.AlignRight if whole else Qt.AlignmentFlag.AlignLeft
+        self.setAlignment(flags(side, Qt.AlignmentFlag.AlignVCenter))
+        self.setText(cut)

@@ -24,6 +24,7 @@ from spml_core.films import is_film, open_film
 from spml_core.images import place_of
 from spml_core.project import Project
 from spml_core.project.choosing import in_folder
+from spml_core.wording import counted
 from spml_napari.docks.class_names import ClassNames
 from spml_napari.docks.film_times import contents_in_words, length_in_words
 from spml_napari.docks.job_progress import CancelledError, JobProgress, Tell
@@ -152,7 +153,7 @@ class NewProjectForm(QWidget):
         """Get ready for another project, from this folder, or film, if one is given."""
         files = list(self._layer_files())
         self.from_layers.setVisible(bool(files))
-        self.from_layers.setText(f"From the {len(files)} open image layers" if files else "")
+        self.from_layers.setText(f"From {counted(len(files), 'open image layer')}" if files else "")
         if folder is not None and is_film(folder):
             self.from_film.setChecked(True)
         elif not self.from_film.isChecked() and (not files or folder is not None):

@@ -12,6 +12,7 @@ from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt, Signal
 
 from spml_core.project import FilmRecord, PictureRecord
 from spml_core.spelling import composed
+from spml_core.wording import counted
 from spml_napari.docks.badges import Badge
 from spml_napari.docks.film_times import length_in_words
 from spml_napari.docks.rows import BADGES_ROLE, FADED_ROLE, FILM_ROLE, ID_ROLE, STRIP_ROLE, SUBTITLE_ROLE
@@ -261,7 +262,7 @@ class PictureModel(QAbstractListModel):
         if isinstance(record, FilmRecord):
             lines.insert(1, f"Film: {length_in_words(record.count, record.frame_rate)}")
             if (strip := self._strip(record)) is not None and strip.marked:
-                lines.insert(2, f"{len(strip.marked)} frames marked")
+                lines.insert(2, f"{counted(len(strip.marked), 'frame')} marked")
         return "\n".join([*lines, problem] if problem else lines)
 
     def _source(self, record: Entry) -> ThumbnailSource:

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, Project
+from spml_core.wording import counted
 from spml_napari.adding import Addition, add_to_project
 from spml_napari.docks.add_button import AddButton
 from spml_napari.docks.badges import Badge, badge_icon
@@ -375,7 +376,7 @@ class PicturesDock(QWidget):
         if project is not self._session.project:
             return
         if count:
-            self._session.pictures_arrived(f"{count} pictures found")
+            self._session.pictures_arrived(f"{counted(count, 'picture')} found")
         else:
             self._session.report_text("warning", "None of the missing pictures is in that folder.")
 

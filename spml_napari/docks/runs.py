@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from spml_core.errors import SpmlError
 from spml_core.project import Run
+from spml_core.wording import counted
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import note
 from spml_napari.run_summaries import RunSummary, summarize
@@ -252,7 +253,7 @@ def _lines(run: RunSummary, current: bool) -> list[str]:
 
 
 def _marks(marks: int, pictures: int) -> str:
-    return f"{marks} mark{'s' * (marks != 1)} in {pictures} picture{'s' * (pictures != 1)}"
+    return f"{counted(marks, 'mark')} in {counted(pictures, 'picture')}"
 
 
 def _tip(run: RunSummary, current: bool) -> str:

@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import json
 import os
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -297,3 +298,18 @@ def test_a_disk_that_fails_at_the_last_moment(export, classes, monkeypatch):
 def test_no_such_format(tmp_path, classes):
     with pytest.raises(ConfigError, match=r"'gif' for films.*index-png, overlay-mp4"):
         open_film_exporter("gif", tmp_path, classes, ExportOptions(), film([0.0]))
+
+
+@pytest.mark.parametrize("rate", [None, 4.0])
+def test_a_film_that_knows_no_rate_is_shown_at_the_one_asked_for(export, rate):
+    head = replace(film(np.arange(6.0)), frame_rate=None)
+    out = export("overlay-mp4", head, **({} if rate is None else {"frame_rate": rate}))
+    with av.open(out / "walk.mp4") as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    np.testing.assert_allclose(times, np.arange(6) / (rate or 10.0), atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), 1e9])
+def test_a_rate_that_makes_no_film(rate):
+    with pytest.raises(ConfigError, match="frame_rate is"):
+        ExportOptions(frame_rate=rate)

@@ -66,7 +66,7 @@ def drag_to(slider, index):
 
 
 def test_it_shows_where_in_the_film_one_is(bar, film_session):
-    assert (bar.number.value(), bar.number.maximum(), bar.last.text()) == (12, 29, "of 29")
+    assert (bar.number.value(), bar.number.maximum(), bar.last.text()) == (12, 29, "of 30 (0\u201329)")
     assert (bar.slider.value(), bar.slider.maximum()) == (12, 29)
     assert not bar.time.isVisible()  # a sequence has no rate
     bar.on.click()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
@@ -247,3 +248,55 @@ def test_a_reopened_project_still_has_its_film_and_marks(opened, qtbot):
     assert opened.docks["film"].isHidden()
     with Project.open(path) as project:
         assert project.marked_frames(project.films[0]) == (3, 12)
+
+
+# Drops --------------------------------------------------------------------------------------------------
+
+
+def pictures_in(folder, names):
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(folder / name)
+    return folder
+
+
+def test_a_folder_of_pictures_dropped_on_a_project_goes_into_it(opened, tmp_path, qtbot):
+    session, layers = opened.bench.session, len(opened.viewer.layers)
+    drop(opened, pictures_in(tmp_path / "more", ["x.png", "y.png"]))
+    qtbot.waitUntil(lambda: [p.name for p in session.project.pictures] == ["x", "y"], timeout=LONG)
+    assert len(opened.viewer.layers) == layers
+    assert [film.name for film in session.project.films] == ["flight"]
+
+
+def test_single_pictures_and_films_dropped_together_go_into_the_project(opened, stack, tmp_path, qtbot):
+    session, layers = opened.bench.session, len(opened.viewer.layers)
+    folder = pictures_in(tmp_path / "more", ["x.png", "y.jpg"])
+    drop(opened, folder / "x.png", stack[0], folder / "y.jpg")
+    qtbot.waitUntil(lambda: len(session.project.films) == 2, timeout=LONG)
+    assert [p.name for p in session.project.pictures] == ["x", "y"]
+    assert len(opened.viewer.layers) == layers
+
+
+def test_a_folder_of_pictures_dropped_before_there_is_a_project_begins_one(app, tmp_path):
+    folder = pictures_in(tmp_path / "more", ["x.png"])
+    drop(app, folder)
+    form = app.bench.docks["welcome"].form
+    assert form.isVisible() and form.from_folder.isChecked()
+    assert form.images.text() == str(folder)
+    assert len(app.viewer.layers) == len([layer for layer in app.viewer.layers if layer.name != "more"])
+
+
+@pytest.mark.parametrize("kind", ["project", "text", "empty folder"])
+def test_what_holds_no_pictures_is_left_to_napari(opened, tmp_path, monkeypatch, kind):
+    asked = []
+    monkeypatch.setattr(type(opened.viewer), "open", lambda self, path, **how: asked.append(path) or [])
+    path = {"project": opened.bench.session.project.path, "text": tmp_path / "a.txt"}.get(
+        kind, tmp_path / "e"
+    )
+    if kind == "text":
+        path.write_text("words")
+    elif kind == "empty folder":
+        path.mkdir()
+    drop(opened, path)
+    assert opened.bench.session.project.pictures == ()

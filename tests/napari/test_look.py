@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from napari.qt import get_stylesheet
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
+    QDialog,
     QLabel,
     QPushButton,
     QRadioButton,
@@ -243,3 +244,42 @@ def test_reasons_take_no_more_room_than_they_need(session, width, qtbot):
         heights.append(shown.height())
     wide = width == 290
     assert (heights[0] == heights[1]) is wide and heights[2] > heights[0]
+
+
+def test_a_long_message_is_shown_whole(arrangement, project_path, qtbot):
+    text = "The picture is no longer where it was: /home/somebody/pictures/of/nuclei/first.png. " * 3
+    arrangement.bench.session.open(project_path)
+    qtbot.wait(50)
+    arrangement.bench.session.report_text("warning", text)
+
+    def is_whole():
+        toasts = [d for d in arrangement.window.findChildren(QDialog) if d.property("expanded") is not None]
+        return any(d.property("expanded") and d.height() >= d.sizeHint().height() for d in toasts)
+
+    qtbot.waitUntil(is_whole, timeout=10_000)
+
+
+def test_the_question_before_a_merge_is_not_cut(arrangement, project_path, qtbot):
+    arrangement.bench.session.open(project_path)
+    classes = arrangement.bench.docks["classes"]
+    qtbot.wait(50)
+    qtbot.mouseClick(classes.findChild(QWidget, "class_merge"), Qt.MouseButton.LeftButton)
+    qtbot.wait(100)
+    label = classes.question._text
+    assert label.isVisible()
+    assert label.height() >= label.heightForWidth(label.width())
+
+
+def test_a_status_that_just_fits_keeps_its_first_letter(qtbot):
+    from spml_napari.docks.key_bar import ElidedLabel
+
+    label = ElidedLabel()
+    qtbot.addWidget(label)
+    label.set_text("Wsaved: a scribble of leaf")
+    label.show()
+    whole = label.sizeHint().width()
+    for width in range(whole - 30, whole + 6):
+        label.resize(width, 20)
+        drawn = label.fontMetrics().boundingRect(label.text()).width()
+        at_left = bool(label.alignment() & Qt.AlignmentFlag.AlignLeft)
+        assert at_left or drawn < label.contentsRect().width()

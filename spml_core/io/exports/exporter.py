@@ -42,6 +42,8 @@ class ExportOptions:
     opacity : float
         Of the classes in overlays, 0..1.
     overlay_file : {"png", "jpg"}
+    frame_rate : float
+        Frames a second of videos of films that don't know any, as folders of pictures.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class ExportOptions:
     copy_images: bool | None = None
     opacity: float = 0.4
     overlay_file: OverlayFile = "png"
+    frame_rate: float = 10.0
 
     def __post_init__(self) -> None:
         for name, known in (("palette", Palette), ("masks", Masks), ("overlay_file", OverlayFile)):
@@ -66,6 +69,8 @@ class ExportOptions:
                 )
         if self.min_area < 1:
             raise ConfigError(f"min_area is {self.min_area}.", "Give at least 1 pixel.")
+        if not 0.01 <= self.frame_rate <= 1000:
+            raise ConfigError(f"frame_rate is {self.frame_rate}.", "Give 0.01 to 1000 frames a second.")
         if not 0 <= self.opacity <= 1:
             raise ConfigError(f"opacity is {self.opacity}.", "Give a number from 0 to 1.")
 

@@ -23,6 +23,7 @@ from spml_core.io.imports.pictures import (
 )
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.points_csv import read_point_rows
+from spml_core.wording import counted
 
 
 def read_points(
@@ -121,7 +122,9 @@ def read_clicks(
             else:
                 warnings.add("Clicks outside their picture were left out", where)
     if missing:
-        warnings.add(f"Clicks on {missing} pictures that the project doesn't have were left out", str(path))
+        warnings.add(
+            f"Clicks on {counted(missing, 'picture')} that the project doesn't have were left out", str(path)
+        )
     return marks
 
 

@@ -41,7 +41,9 @@ class OverlayMp4Exporter(FilmExporter):
     def __init__(self, out: Path, classes: ClassTable, options: ExportOptions, film: FilmHead) -> None:
         super().__init__(out, classes, options, film)
         self._colors, self._tinted = overlay_colors(classes, options)
-        self._ticks = ticks_of(film.times)
+        rate = film.frame_rate
+        self._rate = options.frame_rate if rate is None else rate
+        self._ticks = ticks_of(np.arange(film.count) / self._rate if rate is None else film.times)
         self._pending = PendingFile(out / f"{film.name}.mp4")
         self._container: Any = None
         try:
@@ -88,7 +90,7 @@ class OverlayMp4Exporter(FilmExporter):
         height, width = self.film.size
         name = encoder_name()
         with self._errors():
-            rate = Fraction(self.film.frame_rate or 1).limit_denominator(1001)
+            rate = Fraction(self._rate).limit_denominator(1001)
             stream: Any = self._container.add_stream(name, rate=max(rate, Fraction(1, 1001)))
             stream.width, stream.height = width + width % 2, height + height % 2
             stream.pix_fmt = "yuv420p"
