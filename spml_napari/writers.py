@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from spml_core.classes import IGNORE, MAX_CLASSES, ClassInfo, ClassTable
 from spml_core.errors import MarkError
 from spml_core.io import write_index_png
+from spml_core.io.outputs import check_output_file
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -33,7 +35,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     MarkError
         If the layer isn't flat, or has values that no class can have.
     StorageError
-        If the file can't be written.
+        If the file can't be written, or lies in a project.
     """
     labels = np.asarray(data[0] if isinstance(data, list | tuple) or hasattr(data, "level_shapes") else data)
     if labels.ndim != 2:
@@ -47,6 +49,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
             f"The labels go from {low} to {high}; the class indexes in {path} go from 0 to {MAX_CLASSES - 1}.",
             "Save class indexes, not numbers of objects; or save as TIFF.",
         )
+    check_output_file(Path(path))
     write_index_png(path, labels, _class_table(meta, high + 1))
     return [path]
 

@@ -98,7 +98,7 @@ def _evaluate_film(
 
     table, warnings = read_classes(classes), ImportWarnings()
     if flicker is not None:
-        check_flicker_path(flicker)
+        check_flicker_path(flicker, read=(video, predictions, masks, classes))
     with ProgressBar() as bar:
         found = evaluate_film_files(
             video,

@@ -68,11 +68,18 @@ def propagate(
     """
     first, last = _parse_range(range_)
 
+    from spml_core.engine.kept_files import kept_files
     from spml_core.engine.propagate import propagate_film
+    from spml_core.io.outputs import check_label_files, check_output_folder
 
     output = Output(json)
+    if out is not None:  # what needs no project comes before a new film is added to it
+        check_output_folder(out)
     opened, record = _open(project, film)
     with opened, ProgressBar() as bar:
+        if out is not None:
+            check_output_folder(out, kept_files(opened, beside_films=True))
+            check_label_files(out / f"{name}.png" for name in _names(opened, record))
 
         def tell() -> None:
             bar.say("Stopping after this frame; all is kept. Ctrl-C again to stop at once.")
@@ -183,13 +190,18 @@ def _write(project: Project, film: FilmRecord, end: Propagated, out: Path) -> in
 
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    pixels = project.open_film(film)
+    names = _names(project, film)
     written = 0
     with FilmResults.of(project, film) as results:
         for index in range(end.first, end.last + 1):
             labels = results.labels(index)
             if labels is not None:
-                name = pixels.stem(index) or project.frame(film, index).name
-                write_index_png(out / f"{name}.png", labels, project.classes, colored=False)
+                write_index_png(out / f"{names[index]}.png", labels, project.classes, colored=False)
                 written += 1
     return written
+
+
+def _names(project: Project, film: FilmRecord) -> list[str]:
+    """What the labels of each frame are called."""
+    pixels = project.open_film(film)
+    return [pixels.stem(index) or project.frame(film, index).name for index in range(film.count)]

@@ -32,13 +32,17 @@ def suggest(
 
     import numpy as np
 
+    from spml_core.engine.kept_files import kept_files
     from spml_core.engine.suggest import Suggester
     from spml_core.io import write_index_png
+    from spml_core.io.outputs import check_label_files, check_output_file
     from spml_core.project import Project
 
     with Project.open(project, write=False) as opened:
         record = opened.picture(picture)
         path = out or Path(f"{record.name}-suggestion.png")
+        check_output_file(path, kept_files(opened))
+        check_label_files([path])
         suggester = Suggester(opened, device, use_model=model)
         start = time.perf_counter()
         for _ in suggester.prepare(record):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spml_core.errors import ConfigError, PictureError
 from spml_core.images import Picture, list_pictures
 from spml_core.io.atomic import storage_errors
+from spml_core.io.outputs import Kept, check_output_folder
 from spml_core.io.region_maps import write_regions, write_strength
 from spml_core.segments import Hierarchy, build_hierarchy, build_ucm, edge_strength
 
@@ -144,12 +145,16 @@ def write_contours(
     Raises
     ------
     SpmlError
-        If two pictures have one name, one can't be read, the weights don't fit, or the disk is full.
+        If two pictures have one name or could be replaced, one can't be read, the weights don't fit, or the disk is
+        full.
     """
     options = ContourOptions() if options is None else options
     paths = _expanded(pictures)
+    folders = ("edges", "regions", *(["ucm"] if options.hierarchy == "ucm" else []))
+    for folder in folders:
+        check_output_folder(out / folder, [Kept("pictures that are read", paths)])
     edges_of = edge_source(options)
-    for folder in ("edges", "regions", *(["ucm"] if options.hierarchy == "ucm" else [])):
+    for folder in folders:
         with storage_errors(out / folder):
             (out / folder).mkdir(parents=True, exist_ok=True)
     for done, path in enumerate(paths, 1):

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.classes import IGNORE, ClassTable
+from spml_core.engine.kept_files import kept_files
 from spml_core.engine.predictions import PredictionStore
-from spml_core.errors import MarkError, ProjectError, StorageError
+from spml_core.errors import MarkError, ProjectError
 from spml_core.images import Picture
 from spml_core.io.exports import (
     FORMATS,
@@ -25,6 +26,7 @@ from spml_core.io.exports import (
     check_format,
     open_exporter,
 )
+from spml_core.io.outputs import check_label_files, check_output_folder
 from spml_core.project import PictureRecord, Project
 from spml_core.wording import counted
 
@@ -45,6 +47,9 @@ LabelsOf: TypeAlias = Callable[[PictureRecord], NDArray[np.uint8] | None]
 
 _BESIDE_PICTURES = ("coco", "yolo-seg", "ome-zarr")
 """Formats none of whose files could have a picture's name."""
+
+LABEL_FILES = {"index-png": ".png", "tiff": ".tif"}
+"""Formats of one map of labels a picture, and how their names end."""
 
 _BESIDE_FILMS = ("coco", "yolo-seg")
 """The same for a film's name: a film may be an OME-Zarr."""
@@ -129,6 +134,8 @@ def export_project(
             f"No picture of {project.path} was reviewed yet.",
             "Accept pictures as reviewed, or export all of them.",
         )
+    if format in LABEL_FILES:
+        check_label_files(out / f"{record.name}{LABEL_FILES[format]}" for record in records)
     labels_of = labels_of or finished_labels(project)
     file_names = _file_names(project)
     exporter: Exporter | None = None
@@ -273,25 +280,7 @@ def check_folder(
     StorageError
         If it could.
     """
-    folder = out.resolve()
-    if folder.is_relative_to(project.path):
-        raise StorageError(f"{out} lies in the project {project.path}.", "Export to a folder outside of it.")
-    for film in project.films:
-        # Whatever is added to the folder of a sequence or of a zarr array makes it another film.
-        if film.kind != "video" and film.path.is_dir() and folder.is_relative_to(film.path):
-            raise StorageError(f"{out} lies in the film {film.path}.", "Export to another folder.")
-    held = {
-        "pictures": () if beside_pictures else [record.path.parent for record in project.pictures],
-        "films": ()
-        if beside_films
-        else [film.path.parent for film in project.films if film.kind != "sequence"],
-    }
-    for what, folders in held.items():
-        if folder in folders:
-            raise StorageError(
-                f"{out} holds {what} of the project; the export could replace them.",
-                "Export to another folder.",
-            )
+    check_output_folder(out, kept_files(project, beside_pictures=beside_pictures, beside_films=beside_films))
 
 
 def _file_names(project: Project) -> dict[int, str]:

@@ -6,7 +6,7 @@ Flow needs torch, which is loaded when something is evaluated: the window does t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.engine.film_results import FilmResults
 from spml_core.errors import ConfigError, MarkError, ProjectError
-from spml_core.films import Film, open_film
+from spml_core.films import Film, is_film, open_film
 from spml_core.io import ImportWarnings, find_index_pngs, index_png_size, mask_reader, write_atomic
+from spml_core.io.outputs import Kept, check_output_file
 from spml_core.metrics import ConfusionMatrix, Scores
 from spml_core.project import FilmRecord, Project
 from spml_core.spelling import composed
@@ -356,18 +357,31 @@ def _by_number(files: Mapping[str, Path], count: int) -> Callable[[str], int | N
     return numbers.get
 
 
-def check_flicker_path(path: Path) -> None:
+def check_flicker_path(path: Path, read: Iterable[Path | None] = ()) -> None:
     """See that a flicker map can be written there, before it is computed.
+
+    Parameters
+    ----------
+    path : Path
+    read : iterable of Path
+        Files and folders that are read: the map may be none of these files, nor of those in the folders.
 
     Raises
     ------
     ConfigError
         If the name doesn't end in .png, or its folder isn't there.
+    StorageError
+        If it would replace what is read, or lies in a project.
     """
     if path.suffix.lower() != ".png":
         raise ConfigError(f"The flicker map {path} has another ending than .png.", "Give FILE.png.")
     if not path.parent.is_dir():
         raise ConfigError(f"The folder of the flicker map {path} isn't there.", "Make it first.")
+    given = [each for each in read if each is not None]
+    folders = [each for each in given if each.is_dir()]
+    inside = [file for folder in folders for file in folder.rglob("*.*")]
+    zarrs = [each for each in folders if is_film(each)]
+    check_output_file(path, [Kept("files that are read", [*given, *inside]), Kept("film", folders=zarrs)])
 
 
 def write_flicker_map(path: Path, flicker: NDArray[np.float32]) -> float:

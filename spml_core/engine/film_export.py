@@ -23,6 +23,7 @@ from spml_core.io.exports.films import (
     check_film_format,
     open_film_exporter,
 )
+from spml_core.io.outputs import check_label_files
 from spml_core.project import FilmRecord, PictureRecord, Project
 from spml_core.wording import counted
 
@@ -141,6 +142,11 @@ def export_film(
         finished = FinishedFrames.of(project, film, results, only_reviewed=only_reviewed)
         if not finished.frames:
             raise _nothing(project, film, only_reviewed)
+        if format == "tiff":
+            check_label_files([out / f"{film.name}.tif"])
+        if format == "index-png":
+            names = (_file_stem(film, project.frame(film, index)) for index in finished.frames)
+            check_label_files(out / f"{name}.png" for name in names)
         opened = None if format in _WITHOUT_FILM else project.open_film(film)
         exporter = stack.enter_context(
             open_film_exporter(format, out, project.classes, options, _head(film, opened))
@@ -178,13 +184,14 @@ def _labelled(
     project: Project, film: FilmRecord, record: PictureRecord, labels: NDArray[np.uint8] | None
 ) -> LabelledFrame:
     assert record.frame is not None
-    name = record.name.removeprefix(f"{film.name}_") if film.kind == "sequence" else record.name
-    # Names come from the database, and a project may come from anyone.
-    if name in ("", ".", "..") or "\0" in name or Path(name).name != name:
-        raise ProjectError(f"{name!r} is no name of a frame of {film.name!r}.", "Rename the frame's file.")
+    name = _file_stem(film, record)
     codes = None if labels is None else exported_codes(record, labels, project.classes)
     file_name = record.path.name if film.kind == "sequence" else f"{name}.png"
     return LabelledFrame(record.frame, name, file_name, codes, partial(_read, project, film, record.frame))
+
+
+def _file_stem(film: FilmRecord, record: PictureRecord) -> str:
+    return record.name.removeprefix(f"{film.name}_") if film.kind == "sequence" else record.name
 
 
 def _read(project: Project, film: FilmRecord, index: int) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,14 +22,15 @@ class Wanted:
 
     Attributes
     ----------
-    total : int
+    names : sequence of str
+        Names of their predictions.
     pictures : iterator of (str, Picture)
         Each with the name of its prediction.
     warnings : tuple of str
         What of a folder was left out, and what of pictures isn't shown.
     """
 
-    total: int
+    names: Sequence[str]
     pictures: Iterator[tuple[str, Picture]]
     warnings: tuple[str, ...] = ()
 
@@ -52,14 +53,14 @@ def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord 
     """
     if film is not None:
         project.check_film(film)
-        return Wanted(film.count, _frames(project.open_film(film), film.name))
+        return _frames(project.open_film(film), film.name)
     if images is not None and is_film(images):
-        other = open_film(images)
-        return Wanted(other.count, _frames(other, images.stem), other.warnings)
+        return _frames(open_film(images), images.stem)
     if images is not None:
         paths = list_pictures(images)
         warnings = (*left_out(images, paths), *note_lines(_noted(paths)))
-        return Wanted(len(paths), ((path.stem, Picture(path)) for path in paths), warnings)
+        pictures = ((path.stem, Picture(path)) for path in paths)
+        return Wanted([path.stem for path in paths], pictures, warnings)
     frames = [record for record in project.marked_pictures() if record.film is not None]
     records = [*project.pictures, *frames]
     if not records:
@@ -67,7 +68,10 @@ def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord 
             f"{project.path} holds only films, and no frame is marked.",
             "Name a film, or run spml propagate for it.",
         )
-    return Wanted(len(records), ((record.name, project.open_picture(record)) for record in records))
+    return Wanted(
+        [record.name for record in records],
+        ((record.name, project.open_picture(record)) for record in records),
+    )
 
 
 def _noted(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
@@ -76,8 +80,12 @@ def _noted(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
             yield from ((path, note) for note in Picture(path).notes)
 
 
-def _frames(film: Film, name: str) -> Iterator[tuple[str, Picture]]:
-    for index in range(film.count):
-        stem = film.stem(index) or f"{name}_{index:06d}"
-        record = PictureRecord(0, stem, film.path or Path(name), "", *film.size)
-        yield stem, FramePicture(record, partial(film.frame, index))
+def _frames(film: Film, name: str) -> Wanted:
+    stems = [film.stem(index) or f"{name}_{index:06d}" for index in range(film.count)]
+
+    def pictures() -> Iterator[tuple[str, Picture]]:
+        for index, stem in enumerate(stems):
+            record = PictureRecord(0, stem, film.path or Path(name), "", *film.size)
+            yield stem, FramePicture(record, partial(film.frame, index))
+
+    return Wanted(stems, pictures(), film.warnings)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.devices import find_device
+from spml_core.engine.kept_files import given_files, kept_files
 from spml_core.engine.pictures_to_predict import pictures_to_predict
 from spml_core.errors import ProjectError
 from spml_core.io import storage_errors, write_atomic, write_index_png
+from spml_core.io.outputs import check_label_files, check_output_folder
 from spml_core.labeling.class_codes import regroup
 from spml_core.labeling.inference import DEFAULT, label_picture
 from spml_core.labeling.scoring import Inference
@@ -123,11 +125,15 @@ def predict_project(
     Raises
     ------
     SpmlError
-        If nothing was trained yet, a picture can't be read, or the disk is full.
+        If nothing was trained yet, a picture can't be read or could be replaced, or the disk is full.
     """
+    check_output_folder(
+        out, (*kept_files(project, beside_films=True), *(() if images is None else given_files(images)))
+    )
     wanted = pictures_to_predict(project, images, film)
     for line in wanted.warnings:
         warn(line)
+    check_label_files(out / f"{name}.png" for name in wanted.names)
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -139,7 +145,7 @@ def predict_project(
         if dense is not None:
             today = regroup(dense, codes, len(project.classes))
             write_atomic(out / f"{name}.npy", _npy(today.astype(np.float16)))
-        yield Predicted(name, done, wanted.total, path, time.monotonic() - start)
+        yield Predicted(name, done, len(wanted.names), path, time.monotonic() - start)
 
 
 def _npy(array: NDArray[np.float16]) -> bytes:

@@ -10,6 +10,8 @@ from pathlib import Path
 from spml_core.config import Variant
 from spml_core.devices import find_device
 from spml_core.errors import ConfigError
+from spml_core.images import SUFFIXES
+from spml_core.io.outputs import Kept, check_output_folder
 from spml_core.models.paper_network import PaperNetwork
 from spml_core.paper.algorithms import run_algorithm
 from spml_core.paper.context import PaperContext
@@ -17,9 +19,12 @@ from spml_core.paper.data import PaperData
 from spml_core.paper.densepose_tree import read_densepose
 from spml_core.paper.network import starting_network
 from spml_core.paper.presets import PaperPreset, adapted, paper_preset
-from spml_core.paper.run_folder import RunFolder
+from spml_core.paper.run_folder import SETTINGS_FILE, RunFolder
 from spml_core.paper.voc_tree import read_voc
 from spml_core.training.events import Event, Warned
+
+_DATA = SUFFIXES | {".npy", ".mat", ".xml", ".txt"}
+"""Endings of what data sets hold."""
 
 _NO_WEIGHTS = (
     "No --weights: the backbone has torchvision's ImageNet weights and stem, not the paper's deep stem."
@@ -85,6 +90,7 @@ def run_paper(
         another run, or a file is damaged.
     """
     options = options or PaperOptions()
+    _check_out(out, folder)
     device = find_device(options.device)
     preset = adapted(
         paper_preset(name, options.variant),
@@ -107,6 +113,22 @@ def run_paper(
             preset, data, run, device, preset.seed, lambda: build_network(preset, options, data)
         )
         yield from run_algorithm(context)
+
+
+def _check_out(out: Path, data: Path) -> None:
+    """See that a run doesn't put its files among those of its data; a folder of its own in there is fine."""
+    root = data.resolve()
+    around = [each for each in (out.resolve(), *out.resolve().parents) if each.is_relative_to(root)]
+    # Stages have names like the folders of some data sets.
+    taken = [each for each in around if each != root and _holds_data(each)]
+    taken += [root] if around[:1] == [root] else []
+    check_output_folder(out, [Kept("data set's folder", folders=taken, beside=True)])
+
+
+def _holds_data(folder: Path) -> bool:
+    if not folder.is_dir() or (folder / SETTINGS_FILE).is_file():
+        return False
+    return any(path.suffix.lower() in _DATA for path in folder.iterdir())
 
 
 def read_data(preset: PaperPreset, folder: Path) -> tuple[PaperData, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from spml_core.images.folders import Folders, common_folder
 from spml_core.images.left_out import left_out
 from spml_core.images.listing import (
     PROJECT_DATABASE,
+    SUFFIXES,
     check_stems,
     content_hash,
     list_pictures,
@@ -17,6 +18,7 @@ from spml_core.images.picture import MIN_SIDE, Picture
 __all__ = [
     "MIN_SIDE",
     "PROJECT_DATABASE",
+    "SUFFIXES",
     "Folders",
     "FrameNames",
     "Match",

@@ -27,7 +27,7 @@ from spml_core.errors import StorageError, TrainingError
 from spml_core.io import read_index_png, storage_errors, write_atomic
 from spml_core.training.events import StageProgress
 
-_SETTINGS = "run.json"
+SETTINGS_FILE = "run.json"
 _DONE = "done.json"
 _LOCK = "lock"
 _HALF_WRITTEN = ".*.tmp"  # what a killed process leaves of a file
@@ -137,7 +137,7 @@ class RunFolder:
             raise
 
     def _take_settings(self, settings: dict[str, Any]) -> None:
-        file = self.path / _SETTINGS
+        file = self.path / SETTINGS_FILE
         if not file.exists():
             write_json(file, settings)
             return

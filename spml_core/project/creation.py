@@ -14,6 +14,7 @@ from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE
 from spml_core.io import storage_errors
 from spml_core.io.atomic import keep_name
+from spml_core.io.outputs import check_output_folder
 from spml_core.project.checking import Checked, check
 from spml_core.project.choosing import Images, choose
 from spml_core.project.class_table import insert_classes
@@ -36,6 +37,7 @@ def create_project(
     if not path.parent.is_dir():
         raise ProjectError(f"There is no folder {path.parent} to make a project in.", "Create it first.")
     _refuse_existing(path)
+    check_output_folder(path)
     checked = check(choose(images, films), progress)
     check_names(checked.stems, checked.frame_names)
     _sweep(path)
