@@ -55,7 +55,8 @@ def pictures_to_predict(project: Project, images: Path | None, film: FilmRecord 
         project.check_film(film)
         return _frames(project.open_film(film), film.name)
     if images is not None and is_film(images):
-        return _frames(open_film(images), images.stem)
+        other = open_film(images)
+        return _frames(other, images.stem, other.warnings)
     if images is not None:
         paths = list_pictures(images)
         warnings = (*left_out(images, paths), *note_lines(_noted(paths)))
@@ -80,7 +81,7 @@ def _noted(paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
             yield from ((path, note) for note in Picture(path).notes)
 
 
-def _frames(film: Film, name: str) -> Wanted:
+def _frames(film: Film, name: str, warnings: tuple[str, ...] = ()) -> Wanted:
     stems = [film.stem(index) or f"{name}_{index:06d}" for index in range(film.count)]
 
     def pictures() -> Iterator[tuple[str, Picture]]:
@@ -88,4 +89,4 @@ def _frames(film: Film, name: str) -> Wanted:
             record = PictureRecord(0, stem, film.path or Path(name), "", *film.size)
             yield stem, FramePicture(record, partial(film.frame, index))
 
-    return Wanted(stems, pictures(), film.warnings)
+    return Wanted(stems, pictures(), warnings)
