@@ -334,7 +334,7 @@ class Canvas(QObject):
         self._size = size
         self.shown.emit()
 
-    def _on_failed(self, error: SpmlError) -> None:
+    def _on_failed(self, error: Exception) -> None:
         if self._behind is not None:
             # What can't be shown mustn't look like the frame before.
             self._shown_film = None

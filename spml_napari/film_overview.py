@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from spml_core.engine.film_results import FilmResults
-from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, PictureRecord, Project
 from spml_napari.docks.following import follow
 from spml_napari.view_state import ShownFilmResult, display_shrink
@@ -203,8 +202,6 @@ class FilmOverviews(QObject):
         self.changed.emit(film_id)
 
     def _on_failed(self, error: Exception) -> None:
-        if not isinstance(error, SpmlError):
-            raise error
         self._session.report(error)
 
     def _result_of(self, record: PictureRecord) -> ShownFilmResult | None:

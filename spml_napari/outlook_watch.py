@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord
 from spml_napari.docks.following import follow
 from spml_napari.propagation_outlook import PropagationOutlook, look_ahead
@@ -121,6 +120,4 @@ class OutlookWatch(QObject):
     def _on_failed(self, question: int, error: Exception) -> None:
         if question != self._question:
             return  # perhaps the project was closed meanwhile
-        if not isinstance(error, SpmlError):
-            raise error
         self._session.report(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ class RecentProject:
 
     def is_there(self) -> bool:
         """Whether the project is still at its place. May wait for a slow disk."""
-        return (self.path / PROJECT_DATABASE).is_file()
+        return os.path.isfile(self.path / PROJECT_DATABASE)  # noqa: PTH113 (is_file raises without access)
 
 
 class RecentProjects:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from psygnal import Signal
 
 from spml_core.classes import ClassTable
+from spml_core.engine.background.work_failure import job_failure
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.project import PictureRecord, Project
 from spml_napari.view_state import (
@@ -172,8 +173,11 @@ class SessionState:
 
     # Telling ------------------------------------------------------------------------------------------
 
-    def report(self, error: SpmlError) -> None:
-        """Tell the user what went wrong and what to do."""
+    def report(self, error: Exception) -> None:
+        """Tell the user what went wrong and what to do; the traceback of a bug goes to a log file."""
+        if not isinstance(error, SpmlError):
+            failed = job_failure(error)
+            error = SpmlError(failed.error, failed.remedy)
         self.reported.emit("error", str(error))
 
     def report_text(self, level: Level, text: str) -> None:

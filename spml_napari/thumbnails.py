@@ -75,7 +75,7 @@ def thumbnail_source(project: Project, record: PictureRecord | FilmRecord) -> Th
 def load_thumbnail(source: ThumbnailSource) -> Thumbnail:
     """Read a thumbnail from the cache, or make it and put it there; never raises for a bad picture or disk."""
     kept = _read(_cached_path(source))
-    if not (source.path.exists() if source.is_film else source.path.is_file()):
+    if not (os.path.exists if source.is_film else os.path.isfile)(source.path):
         return Thumbnail(
             kept, f"The {'film' if source.is_film else 'picture'} isn't at {source.path} any more."
         )

@@ -270,8 +270,8 @@ class Executor(QObject):
         *arguments
         done, failed : callable, optional
             Called with the result, or with the exception, in the GUI thread; not if the future was cancelled,
-            :meth:`forget` or :meth:`close` was called since, or the callable belongs to a deleted Qt object. Without
-            ``failed`` an exception is logged.
+            :meth:`forget` or :meth:`close` was called since, or the callable (or that of a ``partial``) belongs to a
+            deleted Qt object. Without ``failed`` an exception is logged.
 
         Returns
         -------
@@ -325,7 +325,7 @@ class Executor(QObject):
             result = None
 
     def _tell(self, callback: Callable[[Any], object], value: Any, generation: int) -> None:
-        owner = getattr(callback, "__self__", None)
+        owner = getattr(getattr(callback, "func", callback), "__self__", None)
         if generation == self._generation and (not isinstance(owner, QObject) or isalive(owner)):
             callback(value)
 

@@ -18,6 +18,7 @@ from spml_core.project import films, pictures
 from spml_core.project.database import Database
 from spml_core.project.films import FilmRecord
 from spml_core.project.frame_picture import FramePicture
+from spml_core.project.listing import Listing, NamedListing
 from spml_core.project.lock import WriterLock
 from spml_core.project.open_films import OpenFilms
 from spml_core.project.opened import Opened
@@ -29,27 +30,31 @@ from spml_core.wording import counted
 class Filming(Opened):
     """Films and their frames. A frame is a picture like any other; it gets its row with its first mark."""
 
+    _listing: NamedListing
+
     def __init__(self, path: Path, database: Database, lock: WriterLock | None) -> None:
-        self._frame_names: dict[FilmRecord, FrameNames] = {}
+        self._listing = NamedListing()
         self._file_names: dict[FilmRecord, tuple[str, ...]] = {}
         super().__init__(path, database, lock)
         self._open_films = OpenFilms(path / "cache" / "films", self._known_stamp, self._keep_stamp)
 
-    def _reload_pictures(self) -> None:
-        super()._reload_pictures()
+    def _listed(self, listing: Listing) -> NamedListing:
         # Stems that were read stay known as long as the film is the same.
-        self._frame_names = {
-            film: self._frame_names.get(film) or self._names_of(film) for film in self._films
-        }
-        self._file_names = {
-            film: names for film, names in self._file_names.items() if film in self._frame_names
-        }
-        sizes = {record.name: (record.height, record.width) for record in self._pictures}
-        stills = self._pictures
-        self._picture_names = PictureNames(
-            sizes,
-            tuple(self._frame_names.values()),
+        known, stills = self._listing.frame_names, listing.pictures
+        names = {film: known.get(film) or self._names_of(film) for film in listing.films}
+        picture_names = PictureNames(
+            {record.name: (record.height, record.width) for record in stills},
+            tuple(names.values()),
             lambda: pictures.load_folders(self._database, self._base, stills),
+        )
+        return NamedListing(
+            listing.pictures,
+            listing.films,
+            listing.frames,
+            listing.by_id,
+            listing.film_by_id,
+            names,
+            picture_names,
         )
 
     # Finding ----------------------------------------------------------------------------------------
@@ -57,7 +62,7 @@ class Filming(Opened):
     @property
     def picture_names(self) -> PictureNames:
         """Sizes of all still pictures and all frames by name; it also finds names by file names and paths."""
-        return self._picture_names
+        return self._listing.picture_names
 
     def picture(self, name: str) -> PictureRecord:
         """Return the picture or frame of this name, file name or path. See ``PictureNames.find``.
@@ -67,16 +72,17 @@ class Filming(Opened):
         ProjectError
             If there is none, or the folder of a sequence is gone that may have it.
         """
-        found = self._picture_names.find(name)
+        listing = self._listing
+        found = listing.picture_names.find(name)
         if found is None:
-            have = f"{len(self._pictures)} others"
-            if self._films:
-                have += f" and {len(self._films)} films, whose frames are called FILM/NUMBER or FILM/STEM"
+            have = f"{len(listing.pictures)} others"
+            if listing.films:
+                have += f" and {len(listing.films)} films, whose frames are called FILM/NUMBER or FILM/STEM"
             raise ProjectError(f"The project has no picture {name!r}.", f"It has {have}.")
-        frame = self._picture_names.frame(found)
+        frame = listing.picture_names.frame(found)
         if frame is not None:
             return self.frame(self.film(frame[0].film), frame[1])
-        return next(record for record in self._pictures if record.name == found)
+        return next(record for record in listing.pictures if record.name == found)
 
     def record(self, picture_id: int) -> PictureRecord:
         """Return the picture with this id, or the frame, whether or not it has a mark.
@@ -94,10 +100,11 @@ class Filming(Opened):
         return found
 
     def _find(self, picture_id: int) -> PictureRecord | None:
-        if picture_id in self._by_id or picture_id >= 0:
-            return self._by_id.get(picture_id)
+        listing = self._listing
+        if picture_id in listing.by_id or picture_id >= 0:
+            return listing.by_id.get(picture_id)
         number, index = films.film_and_index(picture_id)
-        film = self._film_by_id.get(number)
+        film = listing.film_by_id.get(number)
         return None if film is None or index >= film.count else self.frame(film, index)
 
     def film(self, name: str | os.PathLike[str]) -> FilmRecord:
@@ -110,13 +117,14 @@ class Filming(Opened):
         """
         word = os.fspath(name)
         places = {place_of(word), Path(word).resolve()}
-        for film in self._films:
+        known = self.films
+        for film in known:
             if film.name == word:
                 return film
-        for film in self._films:
+        for film in known:
             if film.path in places or composed(word) in (composed(film.name), composed(film.path.name)):
                 return film
-        have = ", ".join(film.name for film in self._films[:5]) + " ..." * (len(self._films) > 5)
+        have = ", ".join(film.name for film in known[:5]) + " ..." * (len(known) > 5)
         raise ProjectError(f"The project has no film {word!r}.", f"It has {have or 'none'}.")
 
     def frame(self, film: FilmRecord, index: int) -> PictureRecord:
@@ -127,8 +135,9 @@ class Filming(Opened):
         ProjectError
             If the film has no such frame, or is a sequence that was moved.
         """
-        film = self._current(film)
-        known = self._by_id.get(films.frame_id(film.id, index))
+        listing = self._listing
+        film = self._current(film, listing)
+        known = listing.by_id.get(films.frame_id(film.id, index))
         if known is not None:
             return known
         if not 0 <= index < film.count:
@@ -136,11 +145,11 @@ class Filming(Opened):
                 f"The film {film.name!r} has no frame {index}.", f"Its frames go from 0 to {film.count - 1}."
             )
         file_name = self._files_of(film)[index] if film.kind == "sequence" else ""
-        return films.frame_record(film, index, self._frame_names[film].name(index), file_name)
+        return films.frame_record(film, index, listing.frame_names[film].name(index), file_name)
 
     def film_of(self, record: PictureRecord) -> FilmRecord | None:
         """Return the film that a picture is a frame of; None for a still picture."""
-        return None if record.film is None else self._film_by_id[record.film]
+        return None if record.film is None else self._listing.film_by_id[record.film]
 
     # Reading ----------------------------------------------------------------------------------------
 
@@ -218,11 +227,12 @@ class Filming(Opened):
 
     # What is remembered -----------------------------------------------------------------------------
 
-    def _current(self, film: FilmRecord) -> FilmRecord:
+    def _current(self, film: FilmRecord, listing: Listing | None = None) -> FilmRecord:
         """The film as it is now: it may have been relinked."""
-        if film.id not in self._film_by_id:
+        known = (self._listing if listing is None else listing).film_by_id
+        if film.id not in known:
             raise ProjectError(f"The project has no film {film.name!r}.", "Choose another film.")
-        return self._film_by_id[film.id]
+        return known[film.id]
 
     def _names_of(self, film: FilmRecord) -> FrameNames:
         size = film.height, film.width
@@ -235,7 +245,8 @@ class Filming(Opened):
 
     def _files_of(self, film: FilmRecord) -> tuple[str, ...]:
         """Names of a sequence's files in the order of its frames."""
-        if film not in self._file_names:
+        names = self._file_names.get(film)
+        if names is None:
             # A look into the folder is enough: opening the film would look into every file.
             files = sequence_files(film.path) if film.path.is_dir() else []
             if len(files) != film.count:
@@ -245,8 +256,8 @@ class Filming(Opened):
                     f" the project knows it with {film.count}.",
                     "Put the original back.",
                 )
-            self._file_names[film] = tuple(file.name for file in files)
-        return self._file_names[film]
+            names = self._file_names[film] = tuple(file.name for file in files)
+        return names
 
     def _known_stamp(self, film_id: int) -> str | None:
         stamp: str | None = self._database.value("SELECT stamp FROM films WHERE id = ?", (film_id,))

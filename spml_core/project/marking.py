@@ -20,8 +20,7 @@ from spml_core.project.pictures import PictureRecord
 class Marking(Filming):
     """Marks, what follows from them, and one undo for marks and classes."""
 
-    _kept_for: tuple[int, int, LoadedClasses] | None = None
-    _kept: dict[int, Mark]
+    _kept: tuple[tuple[int, int, LoadedClasses] | None, dict[int, Mark]] = None, {}
 
     def add_marks(self, marks: Mapping[int, Sequence[Mark]], note: str) -> tuple[int, ...]:
         """Add marks as one step of the history, on the disk when this returns.
@@ -84,7 +83,7 @@ class Marking(Filming):
         found = {number: self._find(number) for number in marks}
         records = {number: record for number, record in found.items() if record is not None}
         added = mark_store.change_marks(self._database, records, self._classes, marks, gone, note)
-        if any(its_marks and number not in self._by_id for number, its_marks in marks.items()):
+        if any(its_marks and number not in self._listing.by_id for number, its_marks in marks.items()):
             self._reload_pictures()  # frames have got their rows
         return added
 
@@ -93,15 +92,15 @@ class Marking(Filming):
 
         Those asked for last are kept: after a stroke several listeners ask for the same, and it is the only new one.
         """
-        state = (picture_id, history.latest_event(self._database), self._classes)
-        if self._kept_for != state:
-            same = self._kept_for is not None and self._kept_for[::2] == state[::2]
-            known = self._kept if same else {}
-            # First forget: what is kept must not be taken for that of another state if reading fails.
-            self._kept_for, self._kept = None, {}
-            self._kept = mark_store.load_marks(self._database, self._classes, picture_id, known)
-            self._kept_for = state
-        return dict(self._kept)
+        classes = self._classes
+        state = (picture_id, history.latest_event(self._database), classes)
+        kept_for, kept = self._kept
+        if kept_for != state:
+            known = kept if kept_for is not None and kept_for[::2] == state[::2] else {}
+            kept = mark_store.load_marks(self._database, classes, picture_id, known)
+            # Together: another thread may ask for another picture meanwhile.
+            self._kept = state, kept
+        return dict(kept)
 
     def marked_pictures(self) -> tuple[PictureRecord, ...]:
         """Pictures that have at least one mark: stills by name, then frames by film and index."""
@@ -125,7 +124,7 @@ class Marking(Filming):
         """How far each still picture is, by its id: all of them, in the order of ``pictures``. Two queries."""
         marked = mark_store.states(self._database, self._classes)
         untouched = PictureState(0, False)
-        return {record.id: marked.get(record.id, untouched) for record in self._pictures}
+        return {record.id: marked.get(record.id, untouched) for record in self.pictures}
 
     def mark_counts(self) -> tuple[int, ...]:
         """How many marks speak of each class, in the order of the class table."""
@@ -181,9 +180,9 @@ class Marking(Filming):
         return history.latest_steps(self._database, count)
 
     def _those(self, ids: Collection[int]) -> tuple[PictureRecord, ...]:
-        if any(number < 0 and number not in self._by_id for number in ids):
+        if any(number < 0 and number not in self._listing.by_id for number in ids):
             self._reload_pictures()  # the writer marked a frame since
-        return tuple(record for record in self._by_id.values() if record.id in ids)
+        return tuple(record for record in self._listing.by_id.values() if record.id in ids)
 
     def _turned(self, entry: HistoryEntry | None) -> HistoryEntry | None:
         if entry is not None and entry.kind == "class":

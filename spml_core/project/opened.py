@@ -9,15 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from spml_core.classes import IGNORE, ClassTable
-from spml_core.project import class_table, films, pictures
+from spml_core.project import class_table
 from spml_core.project.database import Database
 from spml_core.project.films import FilmRecord
+from spml_core.project.listing import Listing
 from spml_core.project.lock import WriterLock
 from spml_core.project.pictures import PictureRecord
 
 
 class Opened:
     """An open project's path and database, and its pictures, films and classes in memory.
+
+    Several threads may use it: what is in memory is never changed, but replaced as a whole.
 
     Attributes
     ----------
@@ -43,13 +46,12 @@ class Opened:
         self._reload_classes()
 
     def _reload_pictures(self) -> None:
-        base = self._base
         with self._database.snapshot():
-            self._films = films.load_films(self._database, base)
-            self._pictures = pictures.load_pictures(self._database, base)
-            self._film_by_id = {film.id: film for film in self._films}
-            self._frames = films.load_frames(self._database, self._film_by_id) if self._films else ()
-        self._by_id = {record.id: record for record in (*self._pictures, *self._frames)}
+            # Inside: of several threads that read, the one that saw the most comes last.
+            self._listing = self._listed(Listing.read(self._database, self._base))
+
+    def _listed(self, listing: Listing) -> Listing:
+        return listing
 
     def _reload_classes(self) -> None:
         self._classes = class_table.load_classes(self._database)
@@ -62,17 +64,17 @@ class Opened:
     @property
     def pictures(self) -> tuple[PictureRecord, ...]:
         """All still pictures, by name. Frames of films aren't among them."""
-        return self._pictures
+        return self._listing.pictures
 
     @property
     def films(self) -> tuple[FilmRecord, ...]:
         """All films, by name."""
-        return self._films
+        return self._listing.films
 
     @property
     def frames(self) -> tuple[PictureRecord, ...]:
         """Frames that have, or once had, a mark: by film and index."""
-        return self._frames
+        return self._listing.frames
 
     @property
     def classes(self) -> ClassTable:
@@ -98,8 +100,9 @@ class Opened:
             At each code of then, today's: that of the same class, of the class it was merged into, or K of
             today (UNLABELED) if it was deleted or was no class. IGNORE stays.
         """
-        codes = np.full(256, len(self.classes), np.uint8)
+        classes = self._classes
+        codes = np.full(256, len(classes.table), np.uint8)
         codes[IGNORE] = IGNORE
         for then, number in enumerate(ids):
-            codes[then] = self._classes.codes.get(number, len(self.classes))
+            codes[then] = classes.codes.get(number, len(classes.table))
         return codes

@@ -170,8 +170,8 @@ class Project(ClassEditing, Marking, RunKeeping):
         chosen = choose(images, films)
         self._check_writable()
         fresh = Chosen(
-            pictures.new_pictures(self._pictures, chosen.pictures),
-            new_films(self._films, chosen.films),
+            pictures.new_pictures(self.pictures, chosen.pictures),
+            new_films(self.films, chosen.films),
             chosen.root,
             chosen.warnings,
         )
@@ -205,7 +205,7 @@ class Project(ClassEditing, Marking, RunKeeping):
             If another film has the name, or a picture that of a frame.
         """
         path = Path(path)
-        if not new_films(self._films, [path]):
+        if not new_films(self.films, [path]):
             return self.film(path)
         self._check_writable()
         film = films.check_film(path, name, frame_rate)
@@ -216,8 +216,8 @@ class Project(ClassEditing, Marking, RunKeeping):
     def missing(self) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
         """Still pictures that aren't where they were, and films that aren't, or were replaced by others."""
         return (
-            tuple(record for record in self._pictures if not record.path.is_file()),
-            tuple(film for film in self._films if not self._is_there(film)),
+            tuple(record for record in self.pictures if not record.path.is_file()),
+            tuple(film for film in self.films if not self._is_there(film)),
         )
 
     def relink(self, folder: Path | str) -> int:
@@ -232,14 +232,14 @@ class Project(ClassEditing, Marking, RunKeeping):
         """
         base, folder = self._base, Path(folder)
         found = pictures.relink_pictures(self._database, base, folder)
-        found += films.relink_films(self._database, base, self._films, folder, self._is_there)
+        found += films.relink_films(self._database, base, self.films, folder, self._is_there)
         self._reload_pictures()
         return found
 
     def _insert(self, checked: Checked) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
         films.check_names(
-            {*(record.name for record in self._pictures), *checked.stems},
-            [*self._picture_names.films, *checked.frame_names],
+            {*(record.name for record in self.pictures), *checked.stems},
+            [*self._listing.picture_names.films, *checked.frame_names],
         )
         base = self._base
         self.warnings = checked.warnings
@@ -247,11 +247,11 @@ class Project(ClassEditing, Marking, RunKeeping):
             pictures.keep_last_as_stored(self._database)
             pictures.insert_pictures(self._database, base, checked.pictures, checked.root)
             films.insert_films(self._database, base, checked.films)
-        known, known_films = set(self._by_id), set(self._film_by_id)
+        known, known_films = set(self._listing.by_id), set(self._listing.film_by_id)
         self._reload_pictures()
         return (
-            tuple(record for record in self._pictures if record.id not in known),
-            tuple(film for film in self._films if film.id not in known_films),
+            tuple(record for record in self.pictures if record.id not in known),
+            tuple(film for film in self.films if film.id not in known_films),
         )
 
     def _is_there(self, film: FilmRecord) -> bool:

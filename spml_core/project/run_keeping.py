@@ -45,7 +45,7 @@ class RunKeeping(Opened):
             raise ProjectError(f"{self.path} is open for reading only.", "Open the project for writing.")
         states = mark_store.states(self._database, self._classes)
         marks = sum(state.marks for state in states.values())
-        pictures = len(self._pictures) + sum(number < 0 for number in states)
+        pictures = len(self.pictures) + sum(number < 0 for number in states)
         facts = RunFacts(self._classes.ids, marks, len(states), pictures)
         return runs.new_run(self._database, self.runs_folder, config, facts)
 

@@ -193,10 +193,8 @@ class ExportDock(QWidget):
     def _on_done(self, result: object) -> None:
         self._busy = False
         self._show_state()
-        if isinstance(result, SpmlError):
+        if isinstance(result, Exception):
             self._session.report(result)
-        elif isinstance(result, Exception):
-            self._session.report_text("error", f"The export failed: {result}")
         elif isinstance(result, tuple):
             written, skipped, film = result
             what = "pictures" if film is None else "frames"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from spml_core.engine.imports import ImportSummary
-from spml_core.errors import SpmlError
 from spml_core.project import Project
 from spml_napari.docks.following import follow
 from spml_napari.docks.icon_button import IconButton
@@ -106,8 +105,6 @@ class ImportButton(IconButton):
 
     def _on_failed(self, error: Exception) -> None:
         self._end()
-        if not isinstance(error, SpmlError):
-            raise error
         self._session.report(error)
 
     def _end(self) -> None:

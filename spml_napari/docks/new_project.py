@@ -277,10 +277,8 @@ class NewProjectForm(QWidget):
 
     def _failed(self, error: Exception) -> None:
         self._end()
-        if isinstance(error, SpmlError):
+        if not isinstance(error, CancelledError):
             self._session.report(error)
-        elif not isinstance(error, CancelledError):
-            raise error
 
     def _end(self) -> None:
         self._busy = False

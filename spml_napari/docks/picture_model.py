@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -305,6 +306,7 @@ def missing_pictures(records: Iterable[Entry]) -> dict[Key, str]:
     missing: dict[Key, str] = {}
     for record in records:
         is_film = isinstance(record, FilmRecord)
-        if not (record.path.exists() if is_film else record.path.is_file()):
+        # Unlike those of Path, these don't raise where a folder may not be looked into.
+        if not (os.path.exists if is_film else os.path.isfile)(record.path):
             missing[_key(record)] = f"The {'film' if is_film else 'picture'} isn't at {record.path} any more."
     return missing

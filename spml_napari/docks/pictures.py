@@ -20,7 +20,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, Project
 from spml_core.wording import counted
 from spml_napari.adding import Addition, add_to_project
@@ -256,7 +255,7 @@ class PicturesDock(QWidget):
         """Ask the disk, in the background, which pictures aren't at their place."""
         if self._session.project is not None:
             records = (*self._session.project.films, *self._session.project.pictures)
-            self._submit(missing_pictures, records, done=self._take_missing)
+            self._submit(missing_pictures, records, done=self._take_missing, failed=self._report)
 
     def _take_missing(self, missing: dict[Key, str]) -> None:
         self._model.set_missing(missing, self._kept_keys())
@@ -381,10 +380,8 @@ class PicturesDock(QWidget):
             self._session.report_text("warning", "None of the missing pictures is in that folder.")
 
     def _report(self, error: Exception) -> None:
-        if isinstance(error, SpmlError):
+        if not isinstance(error, CancelledError):
             self._session.report(error)
-        elif not isinstance(error, CancelledError):
-            raise error
 
 
 def _relink(project: Project, folder: Path) -> tuple[Project, int]:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from spml_core.engine.background.messages import Reason, Reasons
 from spml_core.errors import SpmlError
-from spml_core.images import Picture
+from spml_core.project import PictureRecord, Project
 
 if TYPE_CHECKING:
     from spml_napari.session import Session
@@ -31,7 +31,7 @@ class ReasonsList(QListWidget):
     ----------
     session : Session
     submit : callable
-        Runs a function in the background: ``submit(function, *arguments, done=callback)``.
+        Runs a function in the background: ``submit(function, *arguments, done=..., failed=...)``.
     """
 
     chosen = Signal(str, float, float)
@@ -79,9 +79,11 @@ class ReasonsList(QListWidget):
             generation, row = self._generation, self.count() - 1
             self._submit(
                 _crop,
-                Picture(record.path, as_stored=record.as_stored),
+                project,
+                record,
                 reason,
                 done=lambda crop, g=generation, r=row, c=info.color: self._set_icon(g, r, crop, c),
+                failed=self._session.report,
             )
 
         self._fit()
@@ -118,9 +120,10 @@ class ReasonsList(QListWidget):
         self.chosen.emit(*item.data(Qt.ItemDataRole.UserRole))
 
 
-def _crop(picture: Picture, reason: Reason) -> NDArray[np.uint8] | None:
+def _crop(project: Project, record: PictureRecord, reason: Reason) -> NDArray[np.uint8] | None:
     """Pixels around a segment, (h, w, 3); None if the picture can't be read any more."""
     try:
+        picture = project.open_picture(record)
         height, width = picture.size
         h, w = min(_CROP, height), min(_CROP, width)
         top = int(min(max(reason.y - h / 2, 0), height - h))

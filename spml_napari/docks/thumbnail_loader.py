@@ -6,12 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage, QPixmap
 
+from spml_core.engine.background.work_failure import job_failure
 from spml_napari.thumbnails import Thumbnail, ThumbnailSource, load_thumbnail
 
 _AT_ONCE = 2
@@ -78,7 +80,13 @@ class ThumbnailLoader(QObject):
         self._underway = {key: job for key, job in self._underway.items() if not job.done()}
         while self._waiting and len(self._underway) < _AT_ONCE:
             key, source = self._waiting.popitem()
-            self._underway[key] = self._submit(_load, source, done=self._take)
+            broken = partial(self._on_broken, key)
+            self._underway[key] = self._submit(_load, source, done=self._take, failed=broken)
+
+    def _on_broken(self, key: str, error: Exception) -> None:
+        """What no reader foresaw is what is wrong with this picture; the next ones come all the same."""
+        failed = job_failure(error)
+        self._take((key, Thumbnail(None, f"{failed.error} {failed.remedy}")))
 
     def _take(self, answer: tuple[str, Thumbnail]) -> None:
         key, thumbnail = answer

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QMenu, QPushButton, QVBoxLayout, QWidget
 
-from spml_core.errors import SpmlError
 from spml_napari.docks.film_times import contents_in_words
 from spml_napari.docks.following import follow
 from spml_napari.docks.new_project import NewProjectForm, files_of_layers
@@ -152,8 +151,6 @@ class WelcomeDock(QWidget):
 
     def _sample_failed(self, error: Exception) -> None:
         self.sample.setEnabled(True)
-        if not isinstance(error, SpmlError):
-            raise error
         self._session.report(error)
 
     def _tell_gone(self, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -39,7 +40,7 @@ class FilmFacts:
     warnings: tuple[str, ...]
 
 
-Answer: TypeAlias = tuple[Project, PictureRecord, FilmFacts | None, ShownPicture | SpmlError]
+Answer: TypeAlias = tuple[Project, PictureRecord, FilmFacts | None, ShownPicture | Exception]
 
 
 class FrameLoader(QObject):
@@ -57,7 +58,7 @@ class FrameLoader(QObject):
     arrived = Signal(object)
     """The wanted frame, a :class:`~spml_napari.layers.shown_picture.ShownPicture`."""
     failed = Signal(object)
-    """The wanted frame can't be shown: an SpmlError."""
+    """The wanted frame can't be shown: an exception."""
     opened = Signal(object)
     """A film was opened: :class:`FilmFacts`."""
 
@@ -131,7 +132,13 @@ class FrameLoader(QObject):
             record = self._ahead.popleft() if self._ahead else None
         if record is not None:
             self._is_reading = True
-            self._jobs.submit(_read, self._project, self._film, record, done=self._on_read)
+            project, film = self._project, self._film
+            failed = partial(self._on_broken, project, record)
+            self._jobs.submit(_read, project, film, record, done=self._on_read, failed=failed)
+
+    def _on_broken(self, project: Project, record: PictureRecord, error: Exception) -> None:
+        """What no reader foresaw is told as well, and the next frame is read all the same."""
+        self._on_read((project, record, None, error))
 
     def _on_read(self, answer: Answer) -> None:
         self._is_reading = False

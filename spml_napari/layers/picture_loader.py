@@ -35,7 +35,7 @@ class Jobs(Protocol):
 
 Key: TypeAlias = tuple[int, str]
 
-Answer: TypeAlias = tuple[PictureRecord, ShownPicture | SpmlError | None]
+Answer: TypeAlias = tuple[PictureRecord, ShownPicture | Exception | None]
 """None: given up half-way, as another picture was wanted meanwhile."""
 
 
@@ -52,7 +52,7 @@ class PictureLoader(QObject):
     arrived = Signal(object)
     """The wanted :class:`ShownPicture`: first a quick version of a large one, then the final one."""
     failed = Signal(object)
-    """The wanted picture can't be shown: an SpmlError."""
+    """The wanted picture can't be shown: an exception."""
 
     def __init__(self, jobs: Jobs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -95,19 +95,22 @@ class PictureLoader(QObject):
             return
         job: Future[Any]
         if is_large(record.height, record.width):
-            job = self._jobs.submit(_decode_quickly, project, record, done=self._on_quick)
+            broken = partial(self._on_quick_broken, project, record)
+            job = self._jobs.submit(_decode_quickly, project, record, done=self._on_quick, failed=broken)
         else:
-            job = self._jobs.submit(_decode, project, record, done=self._on_done)
+            broken = partial(self._on_broken, record)
+            job = self._jobs.submit(_decode, project, record, done=self._on_done, failed=broken)
         self._running[_key(record)] = job
 
     def _on_quick(self, answer: tuple[Project, PictureRecord, ShownPicture | None]) -> None:
         project, record, picture = answer
-        del self._running[_key(record)]
+        self._running.pop(_key(record), None)
         if not self._is_wanted(record):
             return
-        is_wanted = partial(self._is_wanted, record)
-        job = self._jobs.submit(_decode_levels, project, record, is_wanted, done=self._on_done)
-        self._running[_key(record)] = job
+        is_wanted, broken = partial(self._is_wanted, record), partial(self._on_broken, record)
+        self._running[_key(record)] = self._jobs.submit(
+            _decode_levels, project, record, is_wanted, done=self._on_done, failed=broken
+        )
         if picture is not None:
             self.arrived.emit(picture)
 
@@ -120,8 +123,16 @@ class PictureLoader(QObject):
             return
         if isinstance(result, ShownPicture):
             self.arrived.emit(result)
-        elif isinstance(result, SpmlError):
+        elif result is not None:
             self.failed.emit(result)
+
+    def _on_quick_broken(self, project: Project, record: PictureRecord, _: Exception) -> None:
+        """Reading all of it will tell."""
+        self._on_quick((project, record, None))
+
+    def _on_broken(self, record: PictureRecord, error: Exception) -> None:
+        """What no reader foresaw is told as well, and the picture may be asked for again."""
+        self._on_done((record, error))
 
     def _is_wanted(self, record: PictureRecord) -> bool:
         return _key(record) == self._wanted

@@ -159,3 +159,31 @@ def test_the_view_stays_while_frames_go_by(canvas, qtbot):
     canvas.session.go_to_frame(13)
     wait_for(canvas, 13, qtbot)
     assert np.allclose(canvas._camera_now(), before)
+
+
+def test_what_no_reader_foresaw_is_told_and_the_film_goes_on(canvas, qtbot, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    told, read = [], Film.frame
+    canvas.session.reported.connect(lambda level, text: told.append((level, text)))
+
+    def broken(film, index):
+        if index >= 20:
+            raise KeyError("a decoder's own words")
+        return read(film, index)
+
+    monkeypatch.setattr(Film, "frame", broken)
+    canvas.session.go_to_frame(28)
+    qtbot.waitUntil(lambda: bool(told), timeout=LONG)
+    ((level, text),) = told
+    assert level == "error" and "a decoder's own words" in text and "Report it with the traceback in" in text
+    assert not canvas.picture.layer.visible and not canvas.is_ready
+    (log,) = (tmp_path / "state").rglob("bug-*.log")
+    assert "KeyError" in log.read_text()
+    canvas.session.go_to_frame(3)
+    wait_for(canvas, 3, qtbot)
+    assert shown_value(canvas) == 3 * 8
+    canvas.session.go_to_frame(19)  # those that come next are read ahead, and break
+    wait_for(canvas, 19, qtbot)
+    canvas.session.go_to_frame(5)
+    wait_for(canvas, 5, qtbot)
+    assert len(told) == 1, "what nobody looks at is told when it is"

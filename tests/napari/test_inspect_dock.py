@@ -270,7 +270,7 @@ def test_no_reasons(control, dock, shown):
 
 def test_a_late_thumbnail_does_not_land_on_another_reason(control, executor, qtbot):
     waiting = []
-    listed = ReasonsList(control.session, lambda job, *args, done: waiting.append((job, args, done)))
+    listed = ReasonsList(control.session, lambda job, *args, done, failed: waiting.append((job, args, done)))
     qtbot.addWidget(listed)
     listed.show_reasons(Reasons(1, 1, 0, 0, (Reason("first", 5, 5, 0, 0.9),)))
     listed.show_reasons(Reasons(2, 1, 0, 0, (Reason("second", 5, 5, 1, 0.8),)))
@@ -317,3 +317,13 @@ def test_seeds_are_explained_while_they_are_shown(control, dock, small_project, 
     assert "no box" in text.text()
     dock.findChild(QRadioButton, "mode_classes").click()
     assert not text.isVisible()
+
+
+def test_the_crop_of_a_reason_may_come_from_a_frame_of_a_film(film_session, executor, qtbot):
+    listed = ReasonsList(film_session, executor.submit)
+    qtbot.addWidget(listed)
+    name = film_session.project.frame(film_session.film, 20).name
+    listed.show_reasons(Reasons(1, 1, 0, 0, (Reason(name, 5, 5, 0, 0.9),)))
+    qtbot.waitUntil(lambda: not listed.item(0).icon().isNull(), timeout=10_000)
+    middle = listed.item(0).icon().pixmap(80, 80).toImage().pixelColor(40, 40)
+    assert abs(middle.red() - 20 * 8) <= 2

@@ -9,7 +9,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import PictureError, ProjectError
 from spml_core.images import Picture
 from spml_core.project import Project
-from spml_napari.layers import kept_pictures, pyramid
+from spml_napari.layers import kept_pictures, picture_loader, pyramid
 from spml_napari.layers.picture_loader import PictureLoader
 from spml_napari.layers.pyramid import build_levels, levels_in_memory, open_levels, quick_version
 
@@ -178,3 +178,27 @@ def test_a_picture_that_cannot_be_read_is_told_and_tried_again(loader, large_pro
     a.path.write_bytes(whole)
     with qtbot.waitSignal(loader.arrived):
         loader.want(project, a)
+
+
+@pytest.mark.parametrize("name", ["a", "huge"])
+def test_what_no_reader_foresaw_is_told_and_the_picture_may_be_asked_for_again(
+    loader, large_project, qtbot, monkeypatch, name
+):
+    """By the plain way and by that of large pictures, whose quick version breaks as well."""
+    project, record, seen = large_project, large_project.picture(name), arrivals(loader)
+
+    def broken(*_):
+        raise RuntimeError("a decoder's own words")
+
+    with monkeypatch.context() as patch:
+        for method in ("rgb", "rgb_window"):
+            patch.setattr(Picture, method, broken)
+        patch.setattr(picture_loader, "quick_version", broken)
+        for _ in range(2):
+            with qtbot.waitSignal(loader.failed, timeout=20_000) as failed:
+                loader.want(project, record)
+            assert "a decoder's own words" in str(failed.args[0])
+    assert seen == []
+    loader.want(project, record)
+    qtbot.waitUntil(lambda: loader.is_kept(record), timeout=20_000)
+    assert seen[-1].record == record and seen[-1].is_final

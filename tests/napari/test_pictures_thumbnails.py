@@ -8,6 +8,7 @@ from PIL import Image
 from spml_core.errors import PictureError
 from spml_core.images import content_hash
 from spml_napari import thumbnails
+from spml_napari.docks.thumbnail_loader import ThumbnailLoader
 from spml_napari.thumbnails import SIDE, ThumbnailSource, load_thumbnail, make_thumbnail
 
 
@@ -108,3 +109,31 @@ def test_several_threads_make_the_same_one(halves, tmp_path):
         thread.join()
     assert len(made) == 4
     assert len(list((tmp_path / "thumbnails").iterdir())) == 1  # and no temporary files
+
+
+def test_a_thumbnail_that_breaks_is_told_and_the_others_come(executor, halves, tmp_path, monkeypatch, qtbot):
+    """Two are made at a time: what is lost there would hold up all others for good."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    make = thumbnails.make_thumbnail
+
+    def sometimes(path):
+        if "bad" in path.name:
+            raise IndexError("a decoder's own words")
+        return make(path)
+
+    monkeypatch.setattr(thumbnails, "make_thumbnail", sometimes)
+    names = ["bad0", "bad1", "good0", "bad2", "good1"]
+    sources = {}
+    for name in names:
+        path = tmp_path / f"{name}.png"
+        path.write_bytes(halves.read_bytes())
+        sources[name] = ThumbnailSource(path, name, tmp_path / "cache")
+    loader, loaded = ThumbnailLoader(executor.submit), []
+    loader.loaded.connect(loaded.append)
+    for source_ in sources.values():
+        loader.get(source_)
+    qtbot.waitUntil(lambda: sorted(loaded) == sorted(names), timeout=10_000)
+    for name, source_ in sources.items():
+        shown = loader.get(source_)
+        assert (shown.pixmap is None) == name.startswith("bad")
+        assert ("a decoder's own words" in shown.problem) == name.startswith("bad")

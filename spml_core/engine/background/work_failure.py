@@ -1,4 +1,4 @@
-"""What the window is told when long work in a process of its own breaks. Needs no torch."""
+"""What the user of the window is told when work in the background breaks. Needs no torch."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def propagation_failure(error: Exception) -> Failed:
     return _failure(error, "propagation", when_full)
 
 
+def job_failure(error: Exception) -> Failed:
+    """What to tell the user of a short job of the window; the traceback of a bug goes to a log file."""
+    when_full = Failed("The memory is full.", "Close other programs and try again.")
+    return _failure(error, "the window", when_full)
+
+
 def _failure(error: Exception, work: str, when_full: Failed) -> Failed:
     if isinstance(error, SpmlError):
         return Failed(error.problem, error.remedy)
@@ -39,4 +45,4 @@ def _failure(error: Exception, work: str, when_full: Failed) -> Failed:
     remedy = f"Report it with the traceback in {path}."
     if trouble is not None:
         remedy = f"Report it. Its traceback couldn't be written to {path}: {trouble}."
-    return Failed(f"{work.capitalize()} broke, which is a bug in spml, sorry: {summary}", remedy)
+    return Failed(f"{work[0].upper()}{work[1:]} broke, which is a bug in spml, sorry: {summary}", remedy)
