@@ -24,30 +24,46 @@ def relink(
             metavar="DIR", help="Folder that holds them now, with its subfolders.", show_default=False
         ),
     ],
+    accept: Annotated[
+        bool,
+        typer.Option(
+            "--accept",
+            help="Take pictures whose files were changed, and aren't in DIR as they were, as they are now.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Find moved or renamed pictures and films again, by their content. Marks stay with them."""
+    """Find moved, renamed or replaced pictures and films again, by their content. Marks stay with them."""
     from spml_core.project import Project
 
     with Project.open(project) as opened:
-        pictures, films = opened.missing()
+        gone, films = opened.missing()
+        pictures = (*gone, *opened.replaced())
         opened.relink(folder)
-        lost = {record for records in opened.missing() for record in records}
+        accepted = [record.name for record in opened.accept_replaced()] if accept else []
+        lost_names = {record.name for record in (*opened.missing()[0], *opened.replaced())}
+        lost = {record for record in pictures if record.name in lost_names} | {*opened.missing()[1]}
         found = {
             "pictures": {r.name: str(opened.record(r.id).path) for r in pictures if r not in lost},
             "films": {film.name: str(opened.film(film.name).path) for film in films if film not in lost},
         }
     missing = [record.name for record in (*pictures, *films) if record in lost]
     names = [name for kind in found.values() for name in kind]
-    if missing and not names:
+    names = [name for name in names if name not in accepted]
+    if missing and not names and not accepted:
         raise ProjectError(
             f"{folder} holds none of the {len(missing)} missing: {_some(missing)}.",
-            "Give the folder that holds them now; files whose content was changed can't be told.",
+            "Give the folder that holds them now. Pictures that were changed on purpose are taken as they are with"
+            " --accept.",
         )
-    lines = [f"Found {len(names)}: {_some(names)}." if names else "Nothing was missing."]
+    lines = [f"Found {len(names)}: {_some(names)}."] if names else []
+    if accepted:
+        lines.append(f"Taken as they are now {len(accepted)}: {_some(accepted)}.")
+    if not (lines or missing):
+        lines = ["Nothing was missing."]
     if missing:
         lines.append(f"Still missing {len(missing)}: {_some(missing)}.")
-    Output(json).summary("\n".join(lines), project=str(project), **found, missing=missing)
+    Output(json).summary("\n".join(lines), project=str(project), **found, accepted=accepted, missing=missing)
 
 
 def _some(names: list[str]) -> str:

@@ -15,12 +15,17 @@ from spml_core.config import TrainConfig
 from spml_core.devices import find_device
 from spml_core.engine.clips import film_clips
 from spml_core.engine.run_control import begin_run, end_run
-from spml_core.engine.training_pictures import check_there, training_pictures
+from spml_core.engine.training_pictures import (
+    check_there,
+    training_pictures,
+    what_was_replaced,
+    without_replaced,
+)
 from spml_core.errors import ProjectError, TrainingError
 from spml_core.labeling.trained_model import TrainedModel
 from spml_core.paper.training_run import check_paper_training, train_paper
 from spml_core.project import PictureRecord, Project, Run, RunState
-from spml_core.training import Clip, Event, Finished, StepDone, TrainingPicture, TrainingSet, train
+from spml_core.training import Clip, Event, Finished, StepDone, TrainingPicture, TrainingSet, Warned, train
 from spml_core.training.checkpoint import CHECKPOINT_FILE
 from spml_core.training.continuing import EarlierModel
 from spml_core.training.pulse import StoppedEarlyError, Supervision
@@ -42,9 +47,12 @@ class RunPictures:
     ----------
     codes : ndarray, (256,) uint8
         Today's code of each of the run's.
+    replaced : tuple of str
+        Marked pictures in whose place another file was found when the training set was made.
     """
 
     codes: NDArray[np.uint8]
+    replaced: tuple[str, ...] = ()
 
     def __init__(self, project: Project, run: Run | None = None, point_radius: float = 3.0) -> None:
         self._project = project
@@ -73,9 +81,10 @@ class RunPictures:
     def training_set(self, config: TrainConfig | None = None) -> TrainingSet:
         """Stills and frames as ``training_pictures`` chooses them; pixels and marks are read when needed.
 
-        With settings that ask for films it has clips, too.
+        With settings that ask for films it has clips, too. Marked pictures whose files were replaced are left out.
         """
         marked = {record.id for record in self._project.marked_pictures()}
+        records, self.replaced = without_replaced(training_pictures(self._project), marked)
         names = (*self._project.classes.names, "a class that was deleted")
 
         def picture(record: PictureRecord) -> TrainingPicture:
@@ -85,7 +94,7 @@ class RunPictures:
         if config is not None and config.video:
             clips = film_clips(self._project, picture, config.video_windows)
         return TrainingSet(
-            tuple(picture(record) for record in training_pictures(self._project)),
+            tuple(picture(record) for record in records),
             tuple(names[min(code, len(names) - 1)] for code in self.codes[: self._count]),
             clips,
         )
@@ -98,7 +107,7 @@ class RunPictures:
         return [
             self._picture(record, record.id in marked)
             for record in (*self._project.pictures, *self._project.frames)
-            if record.id in wanted
+            if record.id in wanted and record.name not in self.replaced
         ]
 
     def find(self, picture_id: int) -> PictureRecord | None:
@@ -218,9 +227,12 @@ def train_run(
     else:
         learn = partial(train, resume=resume and (run.folder / CHECKPOINT_FILE).exists())
     state: RunState = "stopped"
+    training_set = pictures.training_set(config)
+    if warning := what_was_replaced(pictures.replaced):
+        yield Warned(warning)
     try:
         for event in learn(
-            pictures.training_set(config),
+            training_set,
             config,
             run.folder,
             should_stop=should_stop,
@@ -275,11 +287,17 @@ def train_project(
         run = _resumable(project)
     else:
         # Before there is a run: a failure shall leave none behind.
-        training_set = RunPictures(project, point_radius=config.point_radius).training_set(config)
-        if config.is_published:
-            check_paper_training(training_set, config)
-        else:
-            check_training_set(training_set)
+        pictures = RunPictures(project, point_radius=config.point_radius)
+        training_set = pictures.training_set(config)
+        try:
+            if config.is_published:
+                check_paper_training(training_set, config)
+            else:
+                check_training_set(training_set)
+        except TrainingError as error:
+            if pictures.replaced:
+                raise TrainingError(error.problem, what_was_replaced(pictures.replaced)) from error
+            raise
         if config.video:
             check_clips(training_set)
         check_there(project)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from spml_core.errors import ProjectError
 from spml_core.project import FilmRecord, PictureRecord, Project
-from spml_core.project.pictures import FIND_MOVED
+from spml_core.project.pictures import FIND_MOVED, is_original
+from spml_core.wording import counted
 
 FRAMES_OF_A_FILM = 20
 """Unmarked frames of each film that take part, at the most.
@@ -50,6 +53,44 @@ def spaced_frames(film: FilmRecord) -> tuple[int, ...]:
     if count == 1:
         return (0,)
     return tuple(round(i * (film.count - 1) / (count - 1)) for i in range(count))
+
+
+def without_replaced(
+    records: Sequence[PictureRecord], marked: Collection[int]
+) -> tuple[tuple[PictureRecord, ...], tuple[str, ...]]:
+    """Leave out marked stills whose file isn't the one that was marked.
+
+    Only what is marked is read: nothing is learned about the pixels of the others.
+
+    Returns
+    -------
+    records : tuple of PictureRecord
+        The rest.
+    names : tuple of str
+        Of those that were left out.
+    """
+    replaced = {
+        record.id
+        for record in records
+        if record.id in marked and record.frame is None and record.path.is_file() and not is_original(record)
+    }
+    return (
+        tuple(record for record in records if record.id not in replaced),
+        tuple(record.name for record in records if record.id in replaced),
+    )
+
+
+def what_was_replaced(names: Sequence[str]) -> str:
+    """A warning that names the replaced pictures; empty if there are none."""
+    if not names:
+        return ""
+    shown = ", ".join(names[:3]) + " ..." * (len(names) > 3)
+    one = len(names) == 1
+    return (
+        f"The file{'' if one else 's'} of {counted(len(names), 'marked picture')} ({shown})"
+        f" {'is' if one else 'are'} no longer what was marked, and left out. Put the original{'' if one else 's'} back,"
+        " or run spml relink PROJECT DIR (--accept takes them as they are now)."
+    )
 
 
 def check_there(project: Project) -> None:

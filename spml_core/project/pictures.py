@@ -202,7 +202,7 @@ def new_pictures(known: Iterable[PictureRecord], paths: list[Path]) -> list[Path
 
 
 def relink_pictures(database: Database, base: Path, folder: Path) -> int:
-    """Find still pictures that aren't where they were by their content; the number found.
+    """Find still pictures that aren't where they were, or were replaced, by their content; the number found.
 
     Where several files of a folder are the same, one with the picture's own name is taken before others.
 
@@ -212,7 +212,7 @@ def relink_pictures(database: Database, base: Path, folder: Path) -> int:
         If the folder isn't there.
     """
     candidates = walk_pictures(folder)
-    missing = [record for record in load_pictures(database, base) if not record.path.is_file()]
+    missing = [record for record in load_pictures(database, base) if not is_original(record)]
     if not missing:
         return 0
     by_hash: dict[str, list[Path]] = {}
@@ -230,6 +230,36 @@ def relink_pictures(database: Database, base: Path, folder: Path) -> int:
             )
             found += 1
     return found
+
+
+def is_original(record: PictureRecord) -> bool:
+    """Whether a still picture's file is there, and is the one that was added: marks belong to its pixels.
+
+    Raises
+    ------
+    PictureError
+        If it is there and can't be read.
+    """
+    return record.path.is_file() and content_hash(record.path) == record.content_hash
+
+
+def accept_contents(database: Database, records: Iterable[PictureRecord]) -> None:
+    """Take pictures whose files were changed as they are now.
+
+    Raises
+    ------
+    ProjectError
+        If one is gone or has another size, so that its marks no longer fit; nothing is changed.
+    PictureError
+        If one can't be read.
+    """
+    fresh = []
+    for record in records:
+        open_record(record)
+        fresh.append((content_hash(record.path), record.id))
+    with database.transaction():
+        for content, number in fresh:
+            database.execute("UPDATE pictures SET content_hash = ? WHERE id = ?", (content, number))
 
 
 def open_record(record: PictureRecord) -> Picture:

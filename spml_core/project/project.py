@@ -223,7 +223,7 @@ class Project(ClassEditing, Marking, RunKeeping):
     def relink(self, folder: Path | str) -> int:
         """Find pictures and films that aren't where they were, by their content, in ``folder``; the number found.
 
-        A film that was replaced by another one counts as missing too.
+        Pictures and films that were replaced by others count as missing too.
 
         Raises
         ------
@@ -235,6 +235,31 @@ class Project(ClassEditing, Marking, RunKeeping):
         found += films.relink_films(self._database, base, self.films, folder, self._is_there)
         self._reload_pictures()
         return found
+
+    def replaced(self) -> tuple[PictureRecord, ...]:
+        """Still pictures in whose place another file is now; every file that is there is read.
+
+        Raises
+        ------
+        PictureError
+            If one can't be read.
+        """
+        there = (record for record in self._pictures if record.path.is_file())
+        return tuple(record for record in there if not pictures.is_original(record))
+
+    def accept_replaced(self) -> tuple[PictureRecord, ...]:
+        """Take pictures in whose place another file is now as they are, with the marks that they have.
+
+        Raises
+        ------
+        ProjectError
+            If the project is open for reading only, or one has another size; nothing is changed.
+        """
+        self._check_writable()
+        records = self.replaced()
+        pictures.accept_contents(self._database, records)
+        self._reload_pictures()
+        return records
 
     def _insert(self, checked: Checked) -> tuple[tuple[PictureRecord, ...], tuple[FilmRecord, ...]]:
         films.check_names(

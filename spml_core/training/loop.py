@@ -157,7 +157,7 @@ def train(
                 epochs = Epochs(len(prepared.cache), config.batch)
                 epochs.begin(step)
                 continue
-        began = time.monotonic()
+        began = clock.spent
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * poly(step, plan.total)
         terms = losses(network, source.batch(rng), memory, config, generator)
@@ -169,13 +169,13 @@ def train(
         optimiser.step()
         step += 1
         pulse.step = step
-        plan.took(step, time.monotonic() - began)
+        plan.took(step, clock.spent - began)
         yield StepDone(step, plan.total, values, plan.seconds_left(step))
         if folder is not None and time.monotonic() - saved > _SECONDS_BETWEEN_CHECKPOINTS:
             recorder.save(step, plan.total)
             saved = time.monotonic()
             yield CheckpointSaved(step, str(folder))
-    _give_bank(model, network, prepared, pulse, earlier)
+    _give_bank(model, network, prepared, pulse, clock, earlier)
     recorder.save(step, plan.total)
     yield Finished(step, clock.spent, step < plan.total or prepared.cut_short, prepared.choice.score)
     return model
@@ -198,9 +198,10 @@ def _give_bank(
     network: SegmentationNetwork,
     prepared: Prepared,
     pulse: Pulse,
+    clock: Clock,
     earlier: EarlierModel | None,
 ) -> None:
-    """Give the model its retrieval bank; one of fewer pictures if training is to end at once."""
+    """Give the model its retrieval bank; one of fewer pictures if training is to end at once, or is late."""
     cached = prepared.cache.marked_first
     model.bank_pictures = tuple(c.picture.name for c in cached)
     if pulse.at_once and prepared.cut_short and earlier is not None:
@@ -209,5 +210,9 @@ def _give_bank(
     samples = (
         prepared.reader.refresh(prepared.cache) if model.config.fine_tune else [c.taught for c in cached]
     )
-    until = time.monotonic() + _SECONDS_FOR_BANK
-    model.bank = build_bank(network, samples, lambda: pulse.at_once and time.monotonic() > until)
+    until = clock.spent + _SECONDS_FOR_BANK
+
+    def enough() -> bool:
+        return clock.spent > (until if pulse.at_once else max(until, clock.budget))
+
+    model.bank = build_bank(network, samples, enough)

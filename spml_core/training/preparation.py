@@ -111,7 +111,8 @@ def prepare(
         yield StageProgress("start", 0, 1, max(0.0, clock.left))
         pulse.check()
         if onwards and known_by_tags(cache, network.num_classes).any():
-            teach(network, cache, range(len(cache)), pulse.refinement.color_strength, config, pulse.check)
+            strength = pulse.refinement.color_strength
+            teach(network, cache, range(len(cache)), strength, config, pulse.check, until(_TAGS_UNTIL))
             recall_guesses(cache, learned_classes(network))
         guess_from_tags(cache, network.num_classes, until(_TAGS_UNTIL))
         cache.teach_guesses()
@@ -141,7 +142,8 @@ def prepare(
             if clock.spent > _SECOND_UNTIL * clock.budget or not pulse.beat():
                 break
             yield StageProgress("second", second, rounds, max(0.0, clock.left))
-            teach(network, cache, range(len(cache)), choice.color_strength, config, pulse.check)
+            strength = choice.color_strength
+            teach(network, cache, range(len(cache)), strength, config, pulse.check, until(_SECOND_UNTIL))
             if onwards:
                 fit_onwards(network, cache.in_order, config, pulse, until(_SECOND_UNTIL), pseudo=True)
             else:

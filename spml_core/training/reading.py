@@ -129,7 +129,7 @@ class Reader:
         samples: list[PictureSample] = []
         for cached in [c for c in cache.marked_first if c.marked][:_REFRESHED]:
             self.pulse.beat()
-            if samples and self.pulse.at_once:
+            if samples and (self.pulse.at_once or self.clock.left < 0):
                 break
             place = cache.place(cached.picture.name)
             features = self._sample(cached.picture, place, lambda: None).features

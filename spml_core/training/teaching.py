@@ -31,10 +31,16 @@ def teach(
     color_strength: float,
     config: TrainConfig,
     beat: Callable[[], object],
+    keep_going: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Let cells of the pictures at ``places`` carry the answers that the network is sure of."""
+    """Let cells of the pictures at ``places`` carry the answers that the network is sure of.
+
+    Once ``keep_going`` says no, the rest of the pictures stay as they are.
+    """
     for place in places:
         beat()
+        if not keep_going():
+            return
         cached = cache.in_order[place]
         (taught,) = add_pseudo_labels(
             [cached.sample],
