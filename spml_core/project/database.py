@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +15,13 @@ from spml_core.errors import ProjectError, StorageError
 from spml_core.project import schema
 
 _PRIMARY_CODE = 0xFF
+_LONGEST_VALUE = 2**28
+"""Bytes of the longest text or blob that is read: a mask of 16,000 x 16,000 pixels fits many times."""
+_LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+_CANNOT_SHARE = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+)
+"""What SQLite says where readers can't make the file that they share: no permission, or no room."""
 
 
 class Database:
@@ -37,13 +46,16 @@ class Database:
     def __init__(self, path: Path, *, write: bool, create: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
         with self._errors():
             try:
                 self._connection = self._connected(
                     "rwc" if create else "rw" if write else "ro", write, create
                 )
             except sqlite3.OperationalError as error:
-                if _primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                if _primary_code(error) not in _CANNOT_SHARE:
+                    raise
+                if write and _primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                     raise
                 if write:
                     raise ProjectError(
@@ -52,9 +64,12 @@ class Database:
                     ) from error
                 self._connection = self._connected_unchanging()
 
-    def _connected(self, mode: str, write: bool, create: bool) -> sqlite3.Connection:
+    def _connected(
+        self, mode: str, write: bool, create: bool, folder: Path | None = None
+    ) -> sqlite3.Connection:
+        path = self.path if folder is None else folder / self.path.name
         connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
+            f"{path.absolute().as_uri()}?mode={mode}",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
@@ -70,12 +85,28 @@ class Database:
     def _connected_unchanging(self) -> sqlite3.Connection:
         """Open a file that nobody can change, as where SQLite can't make the files that readers share."""
         log = Path(f"{self.path}-wal")
-        if log.exists() and log.stat().st_size:
+        if not (log.exists() and log.stat().st_size):
+            return self._connected("ro&immutable=1", write=False, create=False)
+        # Where it wasn't closed properly the newest changes are in the log, which only a copy can take up.
+        try:
+            with log.open("rb") as file:
+                if file.read(4) not in _LOG_BEGINS:
+                    raise OSError("its log is none of SQLite's")
+            self._copy = tempfile.TemporaryDirectory(prefix="spml-")
+            shutil.copyfile(self.path, Path(self._copy.name, self.path.name))
+            shutil.copyfile(log, Path(self._copy.name, log.name))
+            return self._connected("ro", write=False, create=False, folder=Path(self._copy.name))
+        except (OSError, sqlite3.OperationalError) as error:
+            self._drop_copy()
             raise ProjectError(
                 f"{self.path.parent} wasn't closed properly, and can't be mended where nothing can be written.",
                 "Copy it to a place that can be written to, and open the copy.",
-            )
-        return self._connected("ro&immutable=1", write=False, create=False)
+            ) from error
+
+    def _drop_copy(self) -> None:
+        if self._copy is not None:
+            self._copy.cleanup()
+            self._copy = None
 
     def _prepare(self, connection: sqlite3.Connection, write: bool, create: bool) -> None:
         version = schema.schema_version(connection)
@@ -85,6 +116,11 @@ class Database:
         known = len(schema.MIGRATIONS)
         schema.refuse_newer(version, known)
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+        if not create:
+            schema.check_schema(connection, version)
+            schema.check_values(connection)
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
             # A commit is handed to the system, which keeps it however the process ends. Waiting for the disk
@@ -105,6 +141,7 @@ class Database:
         """Close the connection; the write-ahead log goes into the file."""
         with self._lock:
             self._connection.close()
+            self._drop_copy()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:

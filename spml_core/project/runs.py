@@ -95,8 +95,8 @@ class Run:
         path = self.folder / "config.json"
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ProjectError(f"{path} can't be read: {error}.", "Train anew.") from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise ProjectError(f"{path} can't be read: {str(error)[:200]}.", "Train anew.") from error
         if not isinstance(config, dict):
             raise ProjectError(f"{path} is no JSON object.", "Train anew.")
         return config
