@@ -244,7 +244,7 @@ class Project(ClassEditing, Marking, RunKeeping):
         PictureError
             If one can't be read.
         """
-        there = (record for record in self._pictures if record.path.is_file())
+        there = (record for record in self.pictures if record.path.is_file())
         return tuple(record for record in there if not pictures.is_original(record))
 
     def accept_replaced(self) -> tuple[PictureRecord, ...]:
