@@ -20,7 +20,7 @@ from spml_core.engine.background.messages import (
     Trained,
     TrainingOrder,
 )
-from spml_core.engine.run_control import begin_run, end_run
+from spml_core.engine.run_control import begin_run, end_run, what_came_of
 from spml_core.errors import ProjectError, SpmlError, TrainingError
 from spml_core.project import Project, Run, RunState
 from spml_core.training.events import CheckpointSaved, StageProgress, StepDone, Warned
@@ -333,8 +333,10 @@ class TrainingControl(QObject):
         score = message.held_back_score
         verb = "Stopped" if message.stopped else "Trained"
         known = "." if score is None else f": {score:.0%} on held-back marks."
+        run = None if self._project is None else self._run_of(self._project)
+        came = "" if run is None else what_came_of(run.steps, message.stopped)
         # Short: a notice shows one line.
-        self.session.report_text("info", f"{verb}{known}")
+        self.session.report_text("warning" if came else "info", f"{came or verb + known}{self._what_stays()}")
         self._tell_end(score)
 
     def _on_death(self, code: int) -> None:
@@ -354,9 +356,21 @@ class TrainingControl(QObject):
         run = None if self._project is None else self._run_of(self._project)
         if run is None or not has_model(run):
             return "It had saved nothing yet; the marks are safe. Resume begins it anew."
+        if stays := self._what_stays():
+            return f"It had taken no step; the marks are safe.{stays} Resume goes on with it."
         return (
             f"The last checkpoint is usable: the model of step {self._saved_step} is current. "
             "Resume goes on from there."
+        )
+
+    def _what_stays(self) -> str:
+        """Name the model that is still the current one, if this training's isn't."""
+        try:
+            current = None if self._project is None else self._project.current_run()
+        except SpmlError:
+            return ""
+        return (
+            "" if current is None or current.id == self.run_id else f" {current.id} stays the current model."
         )
 
     def _run_of(self, project: Project) -> Run | None:

@@ -17,7 +17,7 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -37,6 +37,8 @@ _SECONDS_AT_A_TIME = 0.008
 _PAUSE_MS = 4
 _LETTERS = 256
 _SECONDS_TO_DIE = 0.5
+_SECONDS_BETWEEN_LOOKS = 0.1
+_MAIN_MODULE = threading.Lock()
 _SECONDS_FROM_SILENCE_TO_END = 5.0
 
 
@@ -233,6 +235,55 @@ class ChildProcess(QObject):
                 connection.send(*letter)
 
 
+@contextlib.contextmanager
+def asked_process(
+    target: str, *arguments: Any, niceness: int = 5, is_wanted: Callable[[], bool] = lambda: True
+) -> Iterator[Callable[[object], Any]]:
+    """Start a process that answers one question at a time, for a thread that may wait: not for the GUI's.
+
+    Parameters
+    ----------
+    target : str
+        ``"module:function"``; called with the child's end of the pipe, then ``arguments``.
+    *arguments
+        Must pickle.
+    niceness : int
+    is_wanted : callable
+        Asked while an answer is waited for.
+
+    Yields
+    ------
+    callable
+        Sends a question, and gives the answer. Raises CancelledError once it isn't wanted any more, and EOFError or
+        OSError if the process has ended.
+    """
+    context = multiprocessing.get_context("spawn")
+    connection, child_end = context.Pipe()
+    arguments = (target, niceness, child_end, *arguments)
+    process = context.Process(target=child_main, args=arguments, name=target, daemon=True)
+    with _no_main_module():
+        process.start()
+    child_end.close()
+
+    def ask(question: object) -> Any:
+        connection.send(question)
+        while not connection.poll(_SECONDS_BETWEEN_LOOKS):
+            if not is_wanted():
+                raise CancelledError
+        return connection.recv()
+
+    try:
+        yield ask
+    finally:
+        connection.close()
+        for end in (process.terminate, process.kill):
+            if process.exitcode is None:
+                end()
+                process.join(_SECONDS_TO_DIE)
+        if process.exitcode is not None:
+            process.close()
+
+
 class Executor(QObject):
     """Threads of low priority, two by default, for short jobs, such as decoding pictures and making thumbnails.
 
@@ -354,9 +405,10 @@ def _no_main_module() -> Iterator[None]:
     It would import napari for nothing; and a script without the ``if __name__ == "__main__"`` guard would open another
     window.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _MAIN_MODULE:  # threads start processes as well
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

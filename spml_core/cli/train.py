@@ -134,7 +134,8 @@ def train(
 
     from spml_core.config import TrainConfig
     from spml_core.devices import find_device
-    from spml_core.engine.train_project import train_project
+    from spml_core.engine.run_control import what_came_of
+    from spml_core.engine.train_project import resumable_run, train_project
     from spml_core.project import Project
 
     found = find_device(device)
@@ -143,6 +144,7 @@ def train(
     )
     output = Output(json)
     with Project.open(project) as opened, ProgressBar() as bar:
+        resumed = resumable_run(opened) if resume else None
 
         def tell() -> None:
             bar.say("Stopping after this step; the model is saved. Ctrl-C again to stop at once.")
@@ -152,16 +154,23 @@ def train(
             # Closed at once, also by a second Ctrl-C: the run's state is written while the project is open.
             with closing(events):
                 end = follow(events, output, bar)
-        run = opened.current_run()
+        run = opened.runs()[-1] if resumed is None else opened.run(resumed.id)
+        current = opened.current_run()
+        planned = run.config.get("steps")
     advice = f"Go on with: spml train {project} --resume"
     if end is None:
         output.summary(f"Stopped before there was a model. {advice}", run=None, stopped=True)
         return
     score = "" if end.held_back_score is None else f", {end.held_back_score:.1%} on held-back marks"
     verb = "Stopped" if end.stopped else "Trained"
+    said = f"{verb} after {counted(end.step, 'step')} in {end.seconds:.0f} s{score}."
+    if came := what_came_of(end.step, end.stopped, planned):
+        said = f"{came[:-1]} after {end.seconds:.0f} s." if end.stopped else came
+    if current is not None and current.id != run.id:
+        said += f" {current.id} stays the current model."
     output.summary(
-        f"{verb} after {counted(end.step, 'step')} in {end.seconds:.0f} s{score}.{f' {advice}' if end.stopped else ''}",
-        run=None if run is None else run.id,
+        f"{said}{f' {advice}' if end.stopped else ''}",
+        run=run.id,
         steps=end.step,
         seconds=end.seconds,
         stopped=end.stopped,

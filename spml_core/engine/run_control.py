@@ -44,6 +44,8 @@ def begin_run(project: Project, config: TrainConfig) -> Run:
 def end_run(project: Project, run_id: str, state: RunState) -> None:
     """Say how a run ended; its model becomes the project's current one, if there is one and it didn't fail.
 
+    One that has taken no step, and is but a first guess, takes no other model's place.
+
     Parameters
     ----------
     project : Project
@@ -58,5 +60,28 @@ def end_run(project: Project, run_id: str, state: RunState) -> None:
         If there is no such run.
     """
     project.set_run_state(run_id, state)
-    if state != "failed" and (project.run(run_id).folder / MODEL_FILE).exists():
+    run, current = project.run(run_id), project.current_run()
+    if state == "failed" or not (run.folder / MODEL_FILE).exists():
+        return
+    if run.steps or current is None or not (current.folder / MODEL_FILE).exists():
         project.set_current_run(run_id)
+
+
+def what_came_of(steps: int | None, stopped: bool, planned: int | None = None) -> str:
+    """Say truthfully how a training ended that has learned hardly anything; "" of any other.
+
+    Parameters
+    ----------
+    steps : int or None
+        Learning steps taken, if that is known.
+    stopped : bool
+        Whether somebody stopped it.
+    planned : int, optional
+        Steps that were asked for.
+    """
+    if steps is None or steps > 1 or (steps and (stopped or planned is not None)):
+        return ""
+    if stopped:
+        return "Stopped before the first step."
+    taken = "only one step" if steps else "no step"
+    return f"The time was spent on reading; {taken} was taken. Give more time."

@@ -284,7 +284,7 @@ def train_project(
         If there is nothing to learn from, or nothing to resume.
     """
     if resume:
-        run = _resumable(project)
+        run = resumable_run(project)
     else:
         # Before there is a run: a failure shall leave none behind.
         pictures = RunPictures(project, point_radius=config.point_radius)
@@ -316,7 +316,14 @@ def train_project(
         end_run(project, run.id, state)
 
 
-def _resumable(project: Project) -> Run:
+def resumable_run(project: Project) -> Run:
+    """Return the newest run that was stopped.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
     for run in reversed(project.runs()):
         if run.state != "finished":
             return run

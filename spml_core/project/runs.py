@@ -133,6 +133,16 @@ class Run:
                     return FinishedMetrics(event.get("held_back_score"), float(event["seconds"]))
         return None
 
+    @property
+    def steps(self) -> int | None:
+        """Learning steps taken, by the last line of metrics.jsonl that tells; None if none does."""
+        for line in reversed(self._metrics_lines()):
+            if b'"step"' in line:
+                step = json.loads(line).get("step")
+                if isinstance(step, int):
+                    return step
+        return None
+
     def append_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write one line to metrics.jsonl, and flush it. NaN and infinities become null.
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,16 +29,29 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from spml_core.engine.export import FORMATS, export_project
+from spml_core.engine.export import FORMATS, export_project, finished_labels
 from spml_core.engine.film_export import FILM_FORMATS, export_film
 from spml_core.errors import SpmlError
 from spml_core.project import FilmRecord, Project
 from spml_napari.docks.export_words import FILM_WORDS, PICTURE_WORDS
 from spml_napari.docks.following import follow
 from spml_napari.docks.parts import column, heading, note, primary, scrolling
+from spml_napari.docks.warning_words import shortened
+from spml_napari.missing_labels import MissingLabels
+from spml_napari.workers import asked_process
 
 if TYPE_CHECKING:
     from spml_napari.session import Session
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What an export came to: pictures or frames written and left out, the film, and why some had no labels."""
+
+    written: int
+    skipped: int
+    film: str | None
+    problems: tuple[str, ...] = ()
 
 
 class ExportDock(QWidget):
@@ -159,13 +175,20 @@ class ExportDock(QWidget):
 
     def _work(
         self, path: Path, out: Path, format_: str, only_reviewed: bool, film: str | None
-    ) -> tuple[int, int, str | None] | SpmlError:
+    ) -> _Written | SpmlError:
         """Export; runs in a thread of its own, with a project of its own."""
         written = skipped = 0
+        problems: list[str] = []
         try:
-            with Project.open(path, write=False) as project:
+            with Project.open(path, write=False) as project, ExitStack() as stack:
                 if film is None:
-                    steps = export_project(project, out, format_, only_reviewed=only_reviewed)
+                    start = partial(asked_process, is_wanted=lambda: not self._cancelled.is_set())
+                    missing = MissingLabels(project, start, stack)
+                    problems = missing.problems
+                    labels_of = finished_labels(project, predict=missing)
+                    steps = export_project(
+                        project, out, format_, labels_of=labels_of, only_reviewed=only_reviewed
+                    )
                 else:
                     steps = export_film(
                         project, project.film(film), out, format_, only_reviewed=only_reviewed
@@ -177,9 +200,11 @@ class ExportDock(QWidget):
                         self._progressed.emit(exported.done, exported.total, exported.name)
                         if self._cancelled.is_set():
                             break
+        except CancelledError:
+            pass
         except SpmlError as error:
             return error
-        return written, skipped, film
+        return _Written(written, skipped, film, tuple(dict.fromkeys(problems)))
 
     def stop(self) -> None:
         """Let a running export end after its picture: the window closes."""
@@ -195,14 +220,17 @@ class ExportDock(QWidget):
         self._show_state()
         if isinstance(result, Exception):
             self._session.report(result)
-        elif isinstance(result, tuple):
-            written, skipped, film = result
+        elif isinstance(result, _Written):
+            written, skipped, film = result.written, result.skipped, result.film
             what = "pictures" if film is None else "frames"
             if self._cancelled.is_set():
                 left = "what was written is whole" if film is None else "nothing half-written was left"
                 self.state.setText(f"Cancelled after {written} {what}; {left}.")
                 return
             why = "had no prediction and were left out: train first."
+            if result.problems:
+                why = "had no prediction and were left out."
+                self._session.report_text("warning", shortened(result.problems))
             if film is not None:
                 why = f"of {film} have no labels: propagate first."
             left_out = f" {skipped} {why}" if skipped else ""

@@ -4,11 +4,13 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from spml_core.images import Picture
 from spml_core.project import Project
 
 COMMAND = [sys.executable, "-u", "-c", "from spml_core.cli.main import run; run()"]
@@ -200,3 +202,26 @@ def test_a_missing_picture_is_named(marked, data, spml):
     with Project.open(marked) as project:
         assert project.mark_counts() == (3, 3)
         assert project.current_run() is None
+
+
+def test_a_training_that_learned_nothing_says_so_and_takes_no_models_place(marked, spml, monkeypatch):
+    """First one whose time is gone after reading, as from a slow disk, then one that is stopped while it reads."""
+    rgb = Picture.rgb
+
+    def slowly(picture):
+        time.sleep(0.5)
+        return rgb(picture)
+
+    monkeypatch.setattr(Picture, "rgb", slowly)
+    hasty = spml("train", marked, "--preset", "quick", "--max-seconds", 1)
+    assert hasty.code == 0, hasty.err
+    assert "The time was spent on reading; only one step was taken. Give more time." in hasty.out
+    code, events, err = train_until(marked, ["--max-seconds", "600"], lambda event: event["event"] == "stage")
+    assert code == 0, err
+    summary = events[-1]
+    assert summary["event"] == "summary" and summary["stopped"]
+    assert not any(event["event"] == "step" for event in events)
+    with Project.open(marked, write=False) as project:
+        assert [run.state for run in project.runs()] == ["finished", "stopped"]
+        assert project.current_run().id == "run-0001"
+    assert summary["run"] in ("run-0002", None)

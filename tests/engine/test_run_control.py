@@ -5,7 +5,7 @@ from PIL import Image
 from spml_core.annotations import Point
 from spml_core.classes import ClassTable
 from spml_core.config import TrainConfig
-from spml_core.engine.run_control import MODEL_FILE, begin_run, end_run
+from spml_core.engine.run_control import MODEL_FILE, begin_run, end_run, what_came_of
 from spml_core.engine.train_project import RunPictures, train_run
 from spml_core.errors import ProjectError, TrainingError
 from spml_core.labeling.trained_model import MODEL_FILE as WRITTEN
@@ -123,3 +123,29 @@ def test_going_on_from_a_run_without_a_model(project):
     empty, run = begin_run(project, CONFIG), begin_run(project, CONFIG)
     with pytest.raises(ProjectError, match="can't be read"):
         list(train_run(project, run, continue_from=empty))
+
+
+def test_a_run_without_a_step_takes_no_other_models_place(project):
+    mark(project, 0, 1)
+    first, guess, later = (begin_run(project, CONFIG) for _ in range(3))
+    for run, steps in ((first, 0), (guess, 0), (later, 1)):
+        (run.folder / MODEL_FILE).write_text("{}")
+        if steps:
+            run.append_metrics({"event": "step", "step": steps})
+        run.append_metrics({"event": "finished", "step": steps, "seconds": 1.0, "held_back_score": None})
+    end_run(project, first.id, "stopped")
+    assert project.current_run().id == first.id, "better than none"
+    end_run(project, guess.id, "stopped")
+    assert project.current_run().id == first.id
+    end_run(project, later.id, "finished")
+    assert project.current_run().id == later.id
+    assert [run.steps for run in project.runs()] == [0, 0, 1]
+
+
+def test_what_came_of_a_training_is_told_as_it_was():
+    spent = "The time was spent on reading; {} was taken. Give more time."
+    assert what_came_of(0, stopped=False) == spent.format("no step")
+    assert what_came_of(1, stopped=False) == spent.format("only one step")
+    assert what_came_of(0, stopped=True) == "Stopped before the first step."
+    for steps, stopped, planned in ((1, False, 1), (1, True, None), (2, False, None), (None, False, None)):
+        assert what_came_of(steps, stopped, planned) == ""

@@ -8,9 +8,12 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDesktopServices
 
 from spml_core.annotations import Point
 from spml_core.classes import ClassTable
+from spml_napari.docks.export import ExportDock
 from spml_napari.docks.pictures import PicturesDock
 from spml_napari.run_summaries import summarize
 from spml_napari.session import Session
@@ -109,6 +112,43 @@ def test_what_is_added_meanwhile_can_be_looked_at(session, control, qtbot, execu
     control.stop()
     qtbot.waitUntil(lambda: bool(control.ends), timeout=VERY_LONG)
     assert not [text for level, text in control.told if level == "error"]
+
+
+def test_a_second_training_takes_nothing_of_the_first_before_it_has_learned(
+    session, control, qtbot, executor, tmp_path, monkeypatch
+):
+    """Meanwhile all pictures are exported as the first labels them; stopped at once, it leaves that model current."""
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: True)
+    assert control.start(max_seconds=6, device="cpu"), control.told
+    qtbot.waitUntil(lambda: bool(control.ends), timeout=VERY_LONG)
+    first = session.project.current_run()
+    control.told.clear()
+    assert control.start(max_seconds=600, device="cpu", from_scratch=True), control.told
+    dock = ExportDock(session, executor.submit)
+    qtbot.addWidget(dock)
+    dock.show()
+    dock.folder.setText(str(tmp_path / "out"))
+    qtbot.mouseClick(dock.start, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.start.isVisible(), timeout=VERY_LONG)
+    assert control.is_training
+    assert dock.state.text() == "3 pictures exported."
+    masks = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").rglob("*.png"))]
+    assert len(masks) == 3
+    for mask in masks:
+        assert (mask[:, :40] == 0).mean() > 0.9 and (mask[:, 56:] == 1).mean() > 0.9
+    assert control.told == []
+    control.close()
+    control.ends.clear()
+    current = session.project.current_run()  # the second, if it had come to a step
+    assert current.id == (session.project.runs()[1] if session.project.runs()[1].steps else first).id
+    assert control.start(max_seconds=600, device="cpu", from_scratch=True), control.told
+    control.stop()
+    qtbot.waitUntil(lambda: bool(control.ends), timeout=VERY_LONG)
+    last = session.project.runs()[-1]
+    assert last.state == "stopped" and not last.steps
+    assert session.project.current_run().id == current.id
+    assert control.told[-1][1].startswith("Stopped")
+    assert control.told[-1][1].endswith(f" {current.id} stays the current model.")
 
 
 @pytest.mark.slow
