@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,9 @@ from spml_core.classes import IGNORE
 from spml_core.engine.imports import ImportSummary, import_marks
 from spml_core.errors import MarkError
 from spml_core.io import read_index_png
+from spml_core.io.imports.coco_dataset import CocoAnnotation
 from spml_core.io.imports.files import find_files, read_bytes, read_json_object
+from spml_core.io.tables import delimiter_and_columns
 from spml_core.project import Project
 
 KINDS: Mapping[str, str] = {
@@ -115,12 +116,10 @@ def _options_for_file(file: Path, given: Path) -> dict[str, Any]:
 
 def _kind_of_table(path: Path) -> str:
     text = read_bytes(path)[:_HEAD].decode("utf-8-sig", errors="replace").replace("\0", "")
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    names = {name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])}
-    if not {"x", "y"} <= names:
+    _, names = delimiter_and_columns(text)
+    if not {"x", "y"} <= set(names):
         return "tags"
-    return "key_points" if names & {"size", "instance"} else "points"
+    return "key_points" if {"size", "instance"} & set(names) else "points"
 
 
 def _options_for_json(file: Path, given: Path) -> dict[str, Any]:
@@ -132,7 +131,10 @@ def _options_for_json(file: Path, given: Path) -> dict[str, Any]:
     annotations = [entry for entry in _entries(content["annotations"]) if isinstance(entry, dict)]
     if any("dp_masks" in entry for entry in annotations):
         return {"key_points": file, "densepose": True}
-    return {"key_points" if any(entry.get("keypoints") for entry in annotations) else "boxes": file}
+    if any(entry.get("keypoints") for entry in annotations):
+        return {"key_points": file}
+    outlined = [CocoAnnotation(str(file), "", 0, entry).has_outline for entry in annotations]
+    return {"masks" if any(outlined) else "boxes": file}
 
 
 def _entries(value: object) -> list[Any]:

@@ -30,7 +30,9 @@ def import_marks(
     masks: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Index PNGs named as their pictures; 255 is void.", show_default=False
+            metavar="PATH",
+            help="Index PNGs named as their pictures, 255 is void; or COCO JSON with outlines.",
+            show_default=False,
         ),
     ] = None,
     tags: Annotated[
@@ -107,7 +109,9 @@ def import_marks(
         )
     for warning in done.warnings:
         typer.echo(f"spml: {warning}", err=True)
-    listed = ", ".join(f"{count} {_NAMES.get(kind, kind)}" for kind, count in done.marks.items())
+    listed = ", ".join(
+        counted(count, _WORDS[kind], "boxes" if kind == "boxes" else "") for kind, count in done.marks.items()
+    )
     Output(json).summary(
         f"Imported {listed} on {counted(done.pictures, 'picture')}.",
         pictures=done.pictures,
@@ -116,5 +120,10 @@ def import_marks(
     )
 
 
-_NAMES = {"key_points": "key points", "labelme": "labelme marks"}
+_WORDS = {
+    **{kind: kind.removesuffix("s") for kind in ("scribbles", "points", "masks", "clicks", "tags")},
+    "boxes": "box",
+    "key_points": "key point",
+    "labelme": "labelme mark",
+}
 """What to call kinds of marks in a sentence, if not by their name."""

@@ -6,11 +6,14 @@ import codecs
 import csv
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spml_core.errors import MarkError
+
+_SEPARATOR = re.compile(r"\s*\"?sep=([,;\t|])\"?[ \t]*(?:\r\n|\r|\n)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class TableRow:
 def read_table(path: Path | str, columns: Sequence[str], optional: Sequence[str] = ()) -> list[TableRow]:
     """Rows of a table, blank lines left out.
 
-    The delimiter (comma, semicolon or tab) is the one the header has most of; where it isn't the comma,
+    The delimiter (comma, semicolon or tab) is the one that a first line ``sep=;`` names, or else the one the header has
+    most of; where it isn't the comma,
     numbers may have a decimal comma. UTF-8, UTF-16 (with or without byte order mark) and Latin-1 are read;
     column names in any case.
 
@@ -84,11 +88,13 @@ def read_table(path: Path | str, columns: Sequence[str], optional: Sequence[str]
         raise MarkError(
             f"{path} can't be read: {error.strerror}.", "Check that it is there and readable."
         ) from error
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    said = _SEPARATOR.match(text)
+    body = text[said.end() :] if said else text
+    before = len(text[: said.end()].splitlines()) if said else 0
+    delimiter, _ = delimiter_and_columns(text)
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     try:
-        lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        lines = [(reader.line_num + before, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise MarkError(f"{path}, line {reader.line_num}: {error}.", "Save it anew as CSV.") from error
     names = [cell.strip().lower() for cell in lines[0][1]] if lines else []
@@ -102,6 +108,15 @@ def read_table(path: Path | str, columns: Sequence[str], optional: Sequence[str]
         raise MarkError(f"{path} has no line below its header.", f"Give {', '.join(columns)} on each.")
     place = {name: names.index(name) for name in (*columns, *optional) if name in names}
     return [_row(path, line, cells, place, columns, delimiter != ",") for line, cells in lines[1:]]
+
+
+def delimiter_and_columns(text: str) -> tuple[str, list[str]]:
+    """What parts the cells of a table, and the names of its columns, stripped and in lower case."""
+    said = _SEPARATOR.match(text)  # Excel's own way to say it
+    lines = (text[said.end() :] if said else text).splitlines()
+    header = next((line for line in lines if line.strip()), "")
+    delimiter = said[1] if said else max(",;\t", key=header.count)
+    return delimiter, [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
 
 
 def _row(

@@ -182,7 +182,7 @@ BAD_MARKS = {
     ),
     "flat box": (
         lambda d: file(d, "--boxes", "b.json", coco(d, [3, 4, 0, 9])),
-        ("b.json, annotation 5", "'a'", "0 pixels wide and 9 high", "give it a width"),
+        ("b.json, annotation 5", "'a'", "0 pixels wide and 9 high", "left out"),
     ),
     "box outside": (
         lambda d: file(d, "--boxes", "b.json", coco(d, [64, 4, 5, 9])),

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from spml_core.annotations import Box
+from spml_core.annotations import Box, Tag
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io import ImportWarnings, read_boxes
@@ -86,7 +86,7 @@ def test_coco_categories_by_number_if_no_name_is_a_class(tmp_path):
         read(coco(tmp_path, [(3, 3, [2, 3, 10, 5])], [(3, "Kuh")]))
 
 
-def test_crowds_are_left_out_and_boxes_cut_with_one_line_each(tmp_path):
+def test_crowds_are_void_and_boxes_cut_with_one_line_each(tmp_path):
     path = coco(
         tmp_path,
         [
@@ -98,7 +98,8 @@ def test_crowds_are_left_out_and_boxes_cut_with_one_line_each(tmp_path):
         ],
     )
     marks, lines = read(path)
-    assert marks == {"a": [Box(1, 3, 2, 8, 12)], "b": [Box(1, 2, 0, 16, 7), Box(1, 0, 0, 16, 16)]}
+    boxes = {name: [mark for mark in found if isinstance(mark, Box)] for name, found in marks.items()}
+    assert boxes == {"a": [Box(1, 3, 2, 8, 12)], "b": [Box(1, 2, 0, 16, 7), Box(1, 0, 0, 16, 16)]}
     crowds, cut = lines
     assert "iscrowd" in crowds and "annotation 101 on 'a' and 1 more" in crowds
     assert "cut at its border" in cut and "annotation 103 on 'b'" in cut and "more" not in cut
@@ -265,8 +266,9 @@ def test_yolo_boxes(tmp_path):
     yolo(tmp_path, "a.png\n", "train")
     yolo(tmp_path, "cell\ndog\n", "classes")
     wanted = {"a": [Box(2, 5, 12, 15, 18), Box(1, 10, 0, 20, 15)]}
-    assert read(folder) == (wanted, ())
-    assert read(folder / "labels") == (wanted, ())
+    nothing = {"b": [Tag(0, complete=True)]}  # the file of b is there, and empty
+    assert read(folder) == (wanted | nothing, ())
+    assert read(folder / "labels") == (wanted | nothing, ())
     assert read(folder / "labels/a.txt") == (wanted, ())
 
 
@@ -378,5 +380,8 @@ def test_exported_pieces_come_back_as_the_boxes_around_them(export, three, class
     out, _ = export(format, three)
     sizes = {item.name: item.labels.shape for item in three}
     marks, lines = read(out, classes, sizes)
-    assert lines == ()
-    assert rounded(marks) == around_instances(three, classes)
+    assert all("Outlines were left out" in line for line in lines) and len(lines) == (format == "coco")
+    empty = {name for name, found in marks.items() if found == [Tag(0, complete=True)]}
+    with_objects = around_instances(three, classes)
+    assert empty == (set(sizes) - set(with_objects) if format == "yolo-seg" else set())
+    assert rounded({name: found for name, found in marks.items() if name not in empty}) == with_objects

@@ -110,3 +110,16 @@ def test_a_wrong_point_stops_the_import(tmp_path, row, kind, words):
         read_points(path, SIZES, CLASSES)
     assert str(path) in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("said", ["sep=;", "SEP=;", '"sep=;"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_excel_that_name_their_separator(tmp_path, end, said, encoding):
+    from spml_core.io.tables import read_table
+
+    path = tmp_path / "t.csv"
+    text = end.join([said, "image;x;y;class", "a;1,5;2;cell, round", ""])
+    path.write_bytes(text.encode(encoding))
+    (row,) = read_table(path, ("image", "x", "y", "class"))
+    assert (row.number("x"), row.cells["class"], row.line) == (1.5, "cell, round", 3)

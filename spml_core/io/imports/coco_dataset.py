@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.claims import same_folders
 from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_json_object
-from spml_core.io.imports.json_values import as_index, as_numbers, as_object, list_of, text_of
+from spml_core.io.imports.json_values import as_numbers, as_object, id_of, list_of, text_of
 from spml_core.io.imports.pictures import Sizes, check_size, find_pictures, is_known, unknown_picture
 from spml_core.io.imports.warnings import ImportWarnings
+
+CocoId: TypeAlias = int | str
+"""Ids are whole numbers, and texts with some programs."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class CocoAnnotation:
         File and annotation, for errors and warnings.
     stem : str
         The picture.
-    category : int
+    category : int or str
         Its id.
     fields : dict
         All that the file says of it.
@@ -35,7 +38,7 @@ class CocoAnnotation:
 
     where: str
     stem: str
-    category: int
+    category: CocoId
     fields: dict[str, Any]
 
     @property
@@ -50,16 +53,32 @@ class CocoAnnotation:
         value = self.fields.get("bbox")
         return None if value in (None, []) else as_numbers(self.where, "bbox", value, 4)
 
+    @property
+    def has_outline(self) -> bool:
+        """Whether it has an outline, or run lengths, that say more than its box."""
+        outline = self.fields.get("segmentation")
+        if isinstance(outline, dict):
+            return True
+        if not isinstance(outline, list) or not outline or self.bbox is None:
+            return bool(outline)
+        left, top, width, height = self.bbox
+        corners = {(left, top), (left + width, top), (left, top + height), (left + width, top + height)}
+        flat = outline[0] if len(outline) == 1 and isinstance(outline[0], list) else []
+        numbers = [n for n in flat if isinstance(n, int | float)]
+        # Programs for boxes write their four corners as an outline.
+        return set(zip(numbers[::2], numbers[1::2], strict=False)) != corners
+
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """What a file says: its path, its categories by id, and its annotations, crowds left out."""
+    """What a file says: its path, its categories by id, its annotations, and apart from them the crowds (iscrowd)."""
 
     path: Path
-    categories: dict[int, dict[str, Any]]
+    categories: dict[CocoId, dict[str, Any]]
     annotations: list[CocoAnnotation]
+    crowds: list[CocoAnnotation]
 
-    def name(self, category: int) -> str:
+    def name(self, category: CocoId) -> str:
         """Name of a category; its number if the file gives none.
 
         Raises
@@ -71,7 +90,7 @@ class CocoDataset:
             return str(category)
         return text_of(f"{self.path}, category {category}", self.categories[category], "name")
 
-    def class_of_categories(self, classes: ClassTable, warnings: ImportWarnings) -> dict[int, int]:
+    def class_of_categories(self, classes: ClassTable, warnings: ImportWarnings) -> dict[CocoId, int]:
         """Class of each category that has annotations: by its name, or by its id if no name is a class.
 
         Parameters
@@ -85,17 +104,17 @@ class CocoDataset:
         ClassError
             If a category with annotations is no class.
         """
-        used = sorted({annotation.category for annotation in self.annotations})
+        used = sorted({annotation.category for annotation in self.annotations}, key=str)
         named = {
             category: find_class(str(self.path), self.name(category), classes) for category in self.categories
         }
         by_name = any(code is not None for code in named.values())
-        found: dict[int, int] = {}
+        found: dict[CocoId, int] = {}
         for category in used:
             name, code = self.name(category), named.get(category)
             if by_name and code is not None:
                 found[category] = code
-            elif not by_name and category < len(classes):
+            elif not by_name and isinstance(category, int) and 0 <= category < len(classes):
                 found[category] = category
                 case = f"{self.path}, {name!r} is {classes.names[category]!r}"
                 warnings.add("Categories with names that no class has went by their number", case)
@@ -113,7 +132,7 @@ class CocoDataset:
 def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoDataset:
     """Read a COCO data set.
 
-    Pictures without annotations needn't be known. Annotations with ``iscrowd`` are left out.
+    Pictures without annotations needn't be known.
 
     Parameters
     ----------
@@ -121,7 +140,7 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
     pictures : mapping
         Height and width of each picture, by its stem.
     warnings : ImportWarnings
-        Is told of the crowds.
+        Is told of images whose folders name other pictures.
 
     Raises
     ------
@@ -138,12 +157,13 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
     images = dict(_by_id(path, content, "images", "image"))
     categories = dict(_by_id(path, content, "categories", "category"))
     stems = _pictures_of_images(path, images, pictures, warnings)
-    checked: set[int] = set()
+    checked: set[CocoId] = set()
     annotations: list[CocoAnnotation] = []
+    crowds: list[CocoAnnotation] = []
     for number, value in enumerate(content["annotations"], 1):
         fields = as_object(f"{path}, annotation number {number}", value)
         where = f"{path}, annotation {fields.get('id', f'number {number}')}"
-        image = as_index(where, fields, "image_id")
+        image = id_of(where, fields, "image_id")
         if image not in images:
             raise MarkError(f"{where} is on image {image}, which the file lacks.", "Export it anew.")
         about, of_image = images[image], f"{path}, image {image}"
@@ -156,20 +176,20 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
             check_size(of_image, about.get("height"), about.get("width"), stem, pictures)
             checked.add(image)
         if fields.get("iscrowd"):
-            warnings.add("Crowds (iscrowd) were left out", f"{where} on {stem!r}")
+            crowds.append(CocoAnnotation(where, stem, 0, fields))
             continue
-        category = as_index(where, fields, "category_id")
+        category = id_of(where, fields, "category_id")
         if categories and category not in categories:
             raise ClassError(
                 f"{where} is of category {category}, which the file lacks.", "Export it anew, whole."
             )
         annotations.append(CocoAnnotation(where, stem, category, fields))
-    return CocoDataset(path, categories, annotations)
+    return CocoDataset(path, categories, annotations, crowds)
 
 
 def _pictures_of_images(
-    path: Path, images: Mapping[int, dict[str, Any]], pictures: Sizes, warnings: ImportWarnings
-) -> dict[int, str | None]:
+    path: Path, images: Mapping[CocoId, dict[str, Any]], pictures: Sizes, warnings: ImportWarnings
+) -> dict[CocoId, str | None]:
     """The picture that each image is, None if its folders speak of another one. Unknown ones aren't there."""
     words = {
         image: about["file_name"].strip()
@@ -181,11 +201,13 @@ def _pictures_of_images(
     return dict(zip(known, find_pictures(places, pictures, warnings, same_folders), strict=True))
 
 
-def _by_id(path: Path, content: dict[str, Any], key: str, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    seen: set[int] = set()
+def _by_id(
+    path: Path, content: dict[str, Any], key: str, what: str
+) -> Iterator[tuple[CocoId, dict[str, Any]]]:
+    seen: set[CocoId] = set()
     for number, value in enumerate(list_of(str(path), content, key), 1):
         where = f"{path}, {what} number {number}"
-        index = as_index(where, value, "id")
+        index = id_of(where, value, "id")
         if index in seen:
             raise MarkError(f"{path} has two of the {key} with the id {index}.", "Export it anew.")
         seen.add(index)

@@ -10,7 +10,7 @@ from spml_core.annotations import KeyPoint
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.class_words import find_class
-from spml_core.io.imports.coco_dataset import CocoAnnotation, CocoDataset, read_coco
+from spml_core.io.imports.coco_dataset import CocoAnnotation, CocoDataset, CocoId, read_coco
 from spml_core.io.imports.json_values import as_numbers, list_of, shown
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_inside
 from spml_core.io.imports.warnings import ImportWarnings
@@ -51,6 +51,8 @@ def read_coco_key_points(
         If key points have names that no class has; it lists them.
     """
     dataset = read_coco(path, pictures, warnings)
+    for crowd in dataset.crowds:
+        warnings.add("Crowds (iscrowd) were left out", f"{crowd.where} on {crowd.stem!r}")
     names = {category: _key_point_names(dataset, category) for category in dataset.categories}
     if not any(names.values()):
         raise MarkError(f"{path} names no key points in any category.", "Export it anew with key points.")
@@ -99,7 +101,7 @@ def instance_size(annotation: CocoAnnotation, places: list[tuple[float, float]])
     return math.sqrt(around)
 
 
-def _key_point_names(dataset: CocoDataset, category: int) -> list[str]:
+def _key_point_names(dataset: CocoDataset, category: CocoId) -> list[str]:
     where = f"{dataset.path}, category {category}"
     names = list_of(where, dataset.categories[category], "keypoints")
     for name in names:
@@ -123,13 +125,13 @@ def _visible(annotation: CocoAnnotation, names: list[str]) -> Iterator[Place]:
 def _classes_of_names(
     dataset: CocoDataset,
     found: list[tuple[CocoAnnotation, list[Place]]],
-    names: dict[int, list[str]],
+    names: dict[CocoId, list[str]],
     classes: ClassTable,
-) -> dict[tuple[int, str], int]:
+) -> dict[tuple[CocoId, str], int]:
     """Class of each visible key point by category and name."""
     used = dict.fromkeys((annotation.category, name) for annotation, places in found for name, _, _ in places)
     where = str(dataset.path)
-    class_of: dict[tuple[int, str], int] = {}
+    class_of: dict[tuple[CocoId, str], int] = {}
     unknown: dict[str, None] = {}
     for category, name in used:
         code = find_class(where, name, classes)

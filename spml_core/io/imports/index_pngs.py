@@ -13,7 +13,8 @@ import numpy.typing as npt
 from spml_core.annotations import UNTOUCHED, Patch
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import ClassError
-from spml_core.io.imports.files import find_files_by_stem
+from spml_core.io.imports.coco_masks import read_coco_masks
+from spml_core.io.imports.files import find_files, find_files_by_stem
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files
 from spml_core.io.imports.warnings import ImportWarnings
 from spml_core.io.mask_folders import mask_reader
@@ -24,10 +25,12 @@ def read_masks(
 ) -> MarksByPicture:
     """Full masks from index PNGs, one beside each picture's stem; 255 is void, every other pixel is labelled.
 
+    Or from the outlines and run lengths of a COCO JSON file, see ``read_coco_masks``.
+
     Parameters
     ----------
     folder : path
-        Searched with all its subfolders.
+        Searched with all its subfolders; or a COCO file.
     pictures : mapping
         Height and width of each picture, by its stem.
     classes : ClassTable
@@ -48,10 +51,22 @@ def read_masks(
         If a PNG holds an index that is no class.
     """
     warnings = warnings or ImportWarnings()
+    if (file := _coco_file(Path(folder))) is not None:
+        return read_coco_masks(file, pictures, classes, warnings)
     files = find_picture_files(folder, (".png",), "masks", pictures, warnings)
     sizes = {path: pictures[name] for name, path in files.items()}
     read = mask_reader(list(sizes), classes, "masks", warnings, sizes)
     return {name: [Patch(0, 0, checked_codes(path, read(path), classes))] for name, path in files.items()}
+
+
+def _coco_file(path: Path) -> Path | None:
+    """The JSON file that was given, or that a folder without PNGs holds alone."""
+    if path.is_file() and path.suffix.lower() == ".json":
+        return path
+    if not path.is_dir() or find_files(path, (".png",), "masks"):
+        return None
+    found = find_files(path, (".json",), "masks")
+    return found[0] if len(found) == 1 else None
 
 
 def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:

@@ -78,6 +78,23 @@ def as_index(where: str, holder: object, key: str) -> int:
     return int(value)
 
 
+def id_of(where: str, holder: object, key: str) -> int | str:
+    """The id under a key: a whole number, however it is written, or a text.
+
+    Raises
+    ------
+    MarkError
+        If something else or nothing is there; it begins with ``where``.
+    """
+    value = as_object(where, holder).get(key)
+    if isinstance(value, str) and value.strip():
+        text = value.strip()
+        return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else text
+    if value is None or not _is_number(value) or value != int(value):
+        raise MarkError(f"{where}: {key} is {shown(value)}, no whole number and no text.", "Write it anew.")
+    return int(value)
+
+
 def text_of(where: str, holder: object, key: str) -> str:
     """The text under a key, stripped, not empty.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from spml_core.annotations import Tag
 from spml_core.classes import ClassTable
-from spml_core.errors import ClassError, MarkError
+from spml_core.errors import ClassError
 from spml_core.io.imports.box_check import checked_box
 from spml_core.io.imports.class_words import find_class, warn_of_one_class
 from spml_core.io.imports.files import read_bytes
@@ -19,7 +19,8 @@ from spml_core.io.imports.pictures import (
     pictures_of_files,
 )
 from spml_core.io.imports.warnings import ImportWarnings
-from spml_core.io.imports.yolo_names import find_names
+from spml_core.io.imports.yolo_lines import YoloLine, boxes_of, is_label
+from spml_core.io.imports.yolo_names import find_names, key_points_of_a_pose
 
 _NO_LABELS = ("classes.txt", "train.txt", "val.txt", "test.txt")
 """Text files beside the labels: the classes' names, lists of pictures."""
@@ -31,8 +32,8 @@ def read_yolo_boxes(
     """Boxes from YOLO's text files, one for each picture.
 
     Each line holds a class number and a box, ``3 0.5 0.5 0.2 0.1``: the x and y of its centre, its width and
-    its height, as shares of the picture's. A sixth number, a score, is left out. Of a polygon (a class number
-    and three or more pairs of x and y) the box around it is taken.
+    its height, as shares of the picture's. What else lines may hold, and how it is told, ``boxes_of`` says. An empty
+    file says that no object is in its picture: the picture gets a complete list of tags, the background alone.
 
     Class numbers follow ``names`` in ``data.yaml``, or the lines of ``classes.txt`` or ``obj.names``, in the
     folder, one of its subfolders or the folder above. Without such a file, or if no name in it is a class,
@@ -41,7 +42,7 @@ def read_yolo_boxes(
     Parameters
     ----------
     paths : sequence of Path
-        The text files; lists of names or pictures among them are left out.
+        The text files; lists of names or pictures and other texts among them are left out.
     source : Path
         The file or folder that the user gave.
     pictures, classes, warnings
@@ -49,57 +50,49 @@ def read_yolo_boxes(
     """
     class_of = _class_of_numbers(source, classes, warnings)
     marks: MarksByPicture = {}
-    labels = [
-        path
-        for path in paths
-        if path.name.lower() not in _NO_LABELS or is_named_after_picture(path, pictures, source)
-    ]
-    stems = pictures_of_files([Said(path) for path in labels], source, pictures, warnings)
-    for path, stem in zip(labels, stems, strict=True):
-        if stem is None:
-            continue
-        for line, text in enumerate(read_bytes(path).decode("utf-8-sig", errors="replace").splitlines(), 1):
-            if not text.strip():
-                continue
-            where = f"{path}, line {line}"
-            number, edges = _parse(where, text.split(), pictures[stem])
-            if number not in class_of:
-                listed = ", ".join(f"{i} {classes.names[code]}" for i, code in sorted(class_of.items()))
-                raise ClassError(
-                    f"{where} has the class number {number}, which is no class.",
-                    f"The class numbers are: {listed or 'none'}.",
-                )
-            box = checked_box(where, class_of[number], edges, stem, pictures[stem], warnings)
-            if box is not None:
-                marks.setdefault(stem, []).append(box)
+    lines: list[YoloLine] = []
+    stem_of_line: list[str] = []
+    for stem, path, texts in _labels(paths, source, pictures, warnings):
+        if not texts:
+            marks[stem] = [Tag(0, complete=True)]
+        for number, text in texts:
+            lines.append(YoloLine.parsed(f"{path}, line {number}", text))
+            stem_of_line.append(stem)
+    edges = boxes_of(lines, key_points_of_a_pose(source), warnings)
+    for line, stem, (left, top, right, bottom) in zip(lines, stem_of_line, edges, strict=True):
+        if line.number not in class_of:
+            listed = ", ".join(f"{i} {classes.names[code]}" for i, code in sorted(class_of.items()))
+            raise ClassError(
+                f"{line.where} has the class number {line.number}, which is no class.",
+                f"The class numbers are: {listed or 'none'}.",
+            )
+        height, width = pictures[stem]
+        place = top * height, left * width, bottom * height, right * width
+        box = checked_box(line.where, class_of[line.number], place, stem, pictures[stem], warnings)
+        if box is not None:
+            marks.setdefault(stem, []).append(box)
     return marks
 
 
-def _parse(
-    where: str, words: list[str], size: tuple[int, int]
-) -> tuple[int, tuple[float, float, float, float]]:
-    """Class number, and top, left, bottom and right in pixels."""
-    try:
-        number, shares = int(words[0]), [float(word) for word in words[1:]]
-    except ValueError:
-        number, shares = -1, []
-    polygon = len(shares) >= 6 and len(shares) % 2 == 0
-    if number < 0 or not (polygon or len(shares) in (4, 5)) or not all(map(math.isfinite, shares)):
-        raise MarkError(
-            f"{where} holds {' '.join(words)[:60]!r}, no class number and box.",
-            "Write it as 3 0.5 0.5 0.2 0.1: class, centre x and y, width, height.",
-        )
-    if polygon:
-        left, top, right, bottom = (
-            min(shares[::2]),
-            min(shares[1::2]),
-            max(shares[::2]),
-            max(shares[1::2]),
-        )
-    else:
-        x, y, width, height = shares[:4]
-        left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    return number, (top * size[0], left * size[1], bottom * size[0], right * size[1])
+def _labels(
+    paths: Sequence[Path], source: Path, pictures: Sizes, warnings: ImportWarnings
+) -> Iterator[tuple[str, Path, list[tuple[int, str]]]]:
+    """The picture, path, and numbered lines that aren't blank, of every label file."""
+    texts: dict[Path, list[tuple[int, str]]] = {}
+    for path in paths:
+        named = is_named_after_picture(path, pictures, source)
+        if path.name.lower() in _NO_LABELS and not named:
+            continue
+        lines = read_bytes(path).decode("utf-8-sig", errors="replace").splitlines()
+        kept = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        if named or not kept or is_label(kept[0][1]):
+            texts[path] = kept
+        else:
+            warnings.add("Text files that hold no labels were left out", str(path))
+    stems = pictures_of_files([Said(path) for path in texts], source, pictures, warnings)
+    for path, stem in zip(texts, stems, strict=True):
+        if stem is not None:
+            yield stem, path, texts[path]
 
 
 def _class_of_numbers(source: Path, classes: ClassTable, warnings: ImportWarnings) -> dict[int, int]:

@@ -33,13 +33,7 @@ def find_names(source: Path) -> tuple[Path, dict[int, str]] | None:
     MarkError
         If a file can't be read, or ``names`` in ``data.yaml`` isn't understood.
     """
-    folder = source if source.is_dir() else source.parent
-    inside = find_files(folder, (".yaml", ".yml", ".txt", ".names"), "boxes")
-    try:
-        above = sorted(path for path in folder.resolve().parent.iterdir() if path.is_file())
-    except OSError:  # another's folder: no place for names of ours
-        above = []
-    for nearby in (inside, above):
+    for nearby in _nearby(source):
         for path in sorted(nearby, key=lambda path: path.stem.lower() != "data"):
             if path.suffix.lower() in (".yaml", ".yml"):
                 names = names_in_yaml(path)
@@ -51,6 +45,48 @@ def find_names(source: Path) -> tuple[Path, dict[int, str]] | None:
                     lines = read_bytes(path).decode("utf-8-sig", errors="replace").splitlines()
                     return path, {i: line.strip() for i, line in enumerate(lines) if line.strip()}
     return None
+
+
+def key_points_of_a_pose(source: Path) -> tuple[int, int] | None:
+    """How many key points a pose has, and the numbers of each: ``kpt_shape`` in a YAML file; None if none says so.
+
+    Parameters
+    ----------
+    source : Path
+        As for :func:`find_names`.
+
+    Raises
+    ------
+    MarkError
+        If a file can't be read, or its entry isn't two such numbers.
+    """
+    for nearby in _nearby(source):
+        for path in nearby:
+            if path.suffix.lower() not in (".yaml", ".yml"):
+                continue
+            text = read_bytes(path).decode("utf-8-sig", errors="replace")
+            entry = re.search(r"^kpt_shape\s*:\s*([^#\n]*(?:\n\s*-[^#\n]*)*)", text, re.MULTILINE)
+            if entry is None:
+                continue
+            numbers = re.findall(r"\d{1,6}", entry[1])
+            if len(numbers) != 2 or int(numbers[0]) < 1 or int(numbers[1]) not in (2, 3):
+                raise MarkError(
+                    f"{path}: kpt_shape is {entry[1].strip()[:60]!r}.",
+                    "Write kpt_shape: [17, 3], or [17, 2].",
+                )
+            return int(numbers[0]), int(numbers[1])
+    return None
+
+
+def _nearby(source: Path) -> tuple[list[Path], list[Path]]:
+    """The files that may tell of the labels: in their folder and its subfolders, and in the folder above."""
+    folder = source if source.is_dir() else source.parent
+    inside = find_files(folder, (".yaml", ".yml", ".txt", ".names"), "boxes")
+    try:
+        above = sorted(path for path in folder.resolve().parent.iterdir() if path.is_file())
+    except OSError:  # another's folder: no place for names of ours
+        above = []
+    return inside, above
 
 
 def names_in_yaml(path: Path) -> dict[int, str] | None:
