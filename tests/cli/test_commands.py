@@ -87,7 +87,7 @@ def test_coarse_marks_come_with_warnings_one_a_line(project, data, spml):
     )
     words = ["import", project, "--tags", data / "tags.csv", "--incomplete", "--clicks", data / "clicks.json"]
     done = spml(*words)
-    assert done.out == "Imported 1 clicks, 2 tags on 2 pictures.\n"
+    assert done.out == "Imported 1 click, 2 tags on 2 pictures.\n"
     elsewhere = f"Clicks on 2 pictures that the project doesn't have were left out: {data / 'clicks.json'}."
     assert done.err == f"spml: {elsewhere}\n"
     with Project.open(project) as opened:
@@ -113,7 +113,7 @@ def test_exported_boxes_key_points_and_drawings_are_taken(project, data, spml):
         *("--labelme", data / "c.json"),
     )
     assert done.code == 0, done.err
-    assert done.out == "Imported 1 labelme marks, 1 boxes, 1 key points on 3 pictures.\n"
+    assert done.out == "Imported 1 labelme mark, 1 box, 1 key point on 3 pictures.\n"
     with Project.open(project, write=False) as opened:
         marks = [mark for name in "abc" for mark in opened.marks(opened.picture(name).id).values()]
     assert marks == [Box(1, 12, 24, 36, 40), KeyPoint(1, 6, 5, 7), Point(0, 1.5, 0.5)]
