@@ -197,6 +197,10 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _translated(error, self.path) from error
+        except UnicodeDecodeError as error:
+            raise ProjectError(
+                f"{self.path} is damaged: it holds a text that is none.", "Restore the project from a copy."
+            ) from error
         except UnicodeEncodeError as error:
             raise ProjectError(
                 f"{error.object!r} isn't UTF-8; {self.path} can't keep it.", "Write it anew, or rename it."

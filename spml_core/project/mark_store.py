@@ -20,7 +20,7 @@ from spml_core.annotations import (
     mark_to_json,
     with_classes,
 )
-from spml_core.errors import MarkError
+from spml_core.errors import MarkError, ProjectError
 from spml_core.project import history
 from spml_core.project.class_table import LoadedClasses
 from spml_core.project.database import Database
@@ -115,11 +115,17 @@ def load_marks(
     ranks: dict[int, dict[int, int]] = {}
     for key, rank, number in spoken_of:
         ranks.setdefault(key, {})[rank] = classes.codes.get(number, UNTOUCHED)
-    read = {
-        key: with_classes(mark_from_json(payload), ranks.get(key, {}))
-        for key, payload in payloads
-        if key not in ranks or any(code != UNTOUCHED for code in ranks[key].values())
-    }
+    try:
+        read = {
+            key: with_classes(mark_from_json(payload), ranks.get(key, {}))
+            for key, payload in payloads
+            if key not in ranks or any(code != UNTOUCHED for code in ranks[key].values())
+        }
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise ProjectError(
+            f"{database.path} is damaged: a mark of picture {picture} can't be read ({type(error).__name__}).",
+            "Restore the project from a copy.",
+        ) from error
     found = {**known, **read}
     return {key: found[key] for key in keys if key in found}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +23,8 @@ FACTS_FILE = "facts.json"
 """What a run started from, in its folder."""
 
 _RUN_ID = re.compile(r"run-[0-9]{4,9}")
+_MOST_METRICS = 2**28
+"""Bytes of metrics.jsonl that are read: millions of steps."""
 _CURRENT = "current_run"
 
 
@@ -126,22 +128,18 @@ class Run:
     @property
     def finished_metrics(self) -> FinishedMetrics | None:
         """How the run ended, by the last such line of metrics.jsonl; None if there is none yet."""
-        for line in reversed(self._metrics_lines()):
-            if b'"finished"' in line:
-                event = json.loads(line)
-                if event.get("event") == "finished":
-                    return FinishedMetrics(event.get("held_back_score"), float(event["seconds"]))
+        for event in self._from_the_end():
+            if event.get("event") == "finished":
+                score, seconds = event.get("held_back_score"), event.get("seconds")
+                if isinstance(seconds, int | float) and isinstance(score, int | float | None):
+                    return FinishedMetrics(score, float(seconds))
         return None
 
     @property
     def steps(self) -> int | None:
         """Learning steps taken, by the last line of metrics.jsonl that tells; None if none does."""
-        for line in reversed(self._metrics_lines()):
-            if b'"step"' in line:
-                step = json.loads(line).get("step")
-                if isinstance(step, int):
-                    return step
-        return None
+        steps = (event.get("step") for event in self._from_the_end())
+        return next((step for step in steps if isinstance(step, int)), None)
 
     def append_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write one line to metrics.jsonl, and flush it. NaN and infinities become null.
@@ -159,14 +157,27 @@ class Run:
             file.flush()
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl; one that a kill cut short is left out."""
-        return [json.loads(line) for line in self._metrics_lines()]
+        """Return the lines of metrics.jsonl; what a kill cut short, or isn't a JSON object, is left out."""
+        return list(self._from_the_end())[::-1]
 
-    def _metrics_lines(self) -> list[bytes]:
-        path = self.folder / "metrics.jsonl"
-        if not path.is_file():
-            return []
-        return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    def _from_the_end(self) -> Iterator[dict[str, Any]]:
+        try:
+            with (self.folder / "metrics.jsonl").open("rb") as file:
+                lines = file.read(_MOST_METRICS).splitlines(keepends=True)
+        except OSError:
+            return
+        for line in reversed(lines):
+            event = _event(line) if line.endswith(b"\n") else None
+            if event is not None:
+                yield event
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any], facts: RunFacts) -> Run:

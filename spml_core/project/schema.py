@@ -172,8 +172,12 @@ def _expected(
 
 # Of each table: what values of its columns may be. SQLite itself keeps anything in any column.
 _KINDS = {"TEXT": ("text",), "INTEGER": ("integer",), "REAL": ("real", "integer")}
-_SMALL_TABLES = ("pictures", "films", "classes", "runs")
-"""Tables whose every value is looked at when a project is opened; those of marks and events are too long for that."""
+_LOOKED_AT = ("pictures", "films", "classes", "runs", "marks", "mark_classes", "mark_changes", "event_state")
+"""Tables whose values are looked at when a project is opened."""
+_SIZES = {"pictures": ("height", "width"), "films": ("height", "width", "count")}
+_MOST = 2**31
+_LONG = frozenset({("marks", "payload"), ("marks", "accepted")})
+"""Columns that would take too long; each value is looked at when it is read."""
 
 
 def check_schema(connection: sqlite3.Connection, version: int) -> None:
@@ -209,9 +213,9 @@ def check_values(connection: sqlite3.Connection) -> None:
     ProjectError
         It names the first column that doesn't.
     """
-    for table in _SMALL_TABLES:
+    for table in _LOOKED_AT:
         for name, (kind, _) in _columns(connection, table).items():
-            if kind in _KINDS:
+            if kind in _KINDS and (table, name) not in _LONG:
                 kinds = ", ".join(f"'{each}'" for each in (*_KINDS[kind], "null"))
                 query = (
                     f'SELECT typeof("{name}") FROM {table} WHERE typeof("{name}") NOT IN ({kinds}) LIMIT 1'
@@ -219,6 +223,13 @@ def check_values(connection: sqlite3.Connection) -> None:
                 row = connection.execute(query).fetchone()
                 if row is not None:
                     raise _strange(f"a {row[0]} as {name} in {table}")
+    for table, names in _SIZES.items():
+        for name in names if names[0] in _columns(connection, table) else ():
+            row = connection.execute(
+                f"SELECT {name} FROM {table} WHERE {name} NOT BETWEEN 1 AND {_MOST}"
+            ).fetchone()
+            if row is not None:
+                raise _strange(f"the {name} {row[0]} in {table}")
 
 
 def _objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
