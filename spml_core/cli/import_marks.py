@@ -31,7 +31,7 @@ def import_marks(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Index PNGs named as their pictures, 255 is void; or COCO JSON with outlines.",
+            help="Index PNGs named as their pictures, 255 is void; or COCO JSON or YOLO text with outlines.",
             show_default=False,
         ),
     ] = None,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spml_core.annotations import CoarseMarks, Mark, Tag, classes_of, rasterize, tag_vector
+from spml_core.annotations import Box, CoarseMarks, KeyPoint, Mark, Tag, classes_of, rasterize, tag_vector
 from spml_core.errors import MarkError
 from spml_core.io.imports import (
     ImportWarnings,
@@ -133,9 +133,15 @@ def import_marks(
     )
     return ImportSummary(
         pictures=len(together),
-        marks={kind: sum(map(len, marks.values())) for kind, marks in read.items()},
+        marks={kind: _count(kind, marks) for kind, marks in read.items()},
         warnings=warnings.lines,
     )
+
+
+def _count(kind: str, marks: Mapping[str, Sequence[Mark]]) -> int:
+    """Marks of the kind; what comes with boxes and key points, such as void for a crowd, isn't one of them."""
+    wanted = {"boxes": Box, "key_points": KeyPoint}.get(kind, object)
+    return sum(isinstance(mark, wanted) for its_marks in marks.values() for mark in its_marks)
 
 
 def _records(project: Project, names: Iterable[str]) -> dict[str, PictureRecord]:

@@ -82,13 +82,26 @@ def test_key_points_outside_and_crowds_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "annotation",
+    [
+        {"keypoints": [3, 4, 2, 0, 0, 0]},
+        {"keypoints": [3, 4, 2, 3, 9, 2], "bbox": [1, 1, 0, 5]},
+        {"keypoints": [3, 4, 2, 3, 9, 2], "bbox": [1, 1, 1e200, 1e200]},
+    ],
+)
+def test_an_object_without_a_size_is_left_out(tmp_path, annotation):
+    path = coco(tmp_path, annotation, {"keypoints": [10, 12, 1, 0, 0, 0], "area": 4})
+    marks, (line,) = read(path)
+    assert len(marks["a"]) == 1 and marks["a"][0].size == 2
+    assert "of no known size" in line and "annotation 10 on 'a'" in line
+
+
+@pytest.mark.parametrize(
     ("annotation", "words"),
     [
         ({"keypoints": [3, 4, 2]}, "annotation 10 has 3 numbers for the 2 key points"),
         ({"keypoints": [3, 4, 2, 5, None, 2]}, "annotation 10: keypoints is"),
         ({"keypoints": "many"}, "annotation 10: keypoints is 'many'"),
-        ({"keypoints": [3, 4, 2, 0, 0, 0]}, "annotation 10 on 'a' has no size"),
-        ({"keypoints": [3, 4, 2, 3, 9, 2], "bbox": [1, 1, 0, 5]}, "annotation 10 on 'a' has no size"),
         ({"keypoints": [3, 4, 2, 3, 9, 2], "area": "big"}, "annotation 10: area"),
         ({"keypoints": [3, 4, 2, 3, 9, 2], "category_id": 2}, "6 numbers for the 0 key points"),
     ],

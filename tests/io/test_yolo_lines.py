@@ -41,7 +41,9 @@ def test_one_track_tells_of_the_others(tmp_path):
 
 
 def test_three_corners_are_an_outline(tmp_path):
-    assert read(tmp_path, ["0 0.1 0.2 0.5 0.2 0.3 0.9"]) == ({"a": [(1, 20, 10, 90, 50)]}, ())
+    found, (warning,) = read(tmp_path, ["0 0.1 0.2 0.5 0.2 0.3 0.9"])
+    assert found == {"a": [(1, 20, 10, 90, 50)]}
+    assert "Outlines were left out" in warning
 
 
 def test_what_may_be_a_track_or_an_outline_is_refused(tmp_path):
@@ -79,7 +81,7 @@ def test_poses_of_three_numbers_are_told_by_how_well_points_are_seen(tmp_path):
 
 def test_poses_of_two_numbers_that_nobody_tells_of_are_warned_of(tmp_path):
     lines = [f"0 {BOX} 0.41 0.45 0.38 0.6", f"1 {BOX} 0.4 0.5 0.42 0.41"]
-    _, (warning,) = read(tmp_path, lines)
+    _, (warning, _) = read(tmp_path, lines)
     assert "were taken for outlines" in warning and "kpt_shape" in warning
 
 

@@ -6,6 +6,9 @@ from spml_core.annotations import Box
 from spml_core.errors import MarkError
 from spml_core.io.imports.warnings import ImportWarnings
 
+OUTLINES_LEFT_OUT = "Outlines were left out, as boxes were asked for; import the file as masks to have them"
+"""Warning for what has more of a shape than its box."""
+
 _ROUNDING = 0.5
 """Pixels by which a box may reach over the border without a word: no pixel's centre is farther out."""
 

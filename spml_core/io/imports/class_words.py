@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError
 from spml_core.io.imports.warnings import ImportWarnings
+from spml_core.spelling import loosely
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def find_class(where: str, name: str, classes: ClassTable) -> int | None:
@@ -21,6 +25,13 @@ def find_class(where: str, name: str, classes: ClassTable) -> int | None:
         return classes.find(name)
     except ClassError as error:
         raise ClassError(f"{where}: {error.problem}", error.remedy) from error
+
+
+def find_classes(where: str, names: Mapping[Key, str], classes: ClassTable) -> dict[Key, int]:
+    """Code of each class that one of many names means, by the name's key. As ``find_class``."""
+    there = {loosely(name) for name in classes.names}
+    found = {key: find_class(where, name, classes) for key, name in names.items() if loosely(name) in there}
+    return {key: code for key, code in found.items() if code is not None}
 
 
 def named_class(where: str, word: str, classes: ClassTable) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spml_core.classes import IGNORE, ClassTable
-from spml_core.io.imports.box_check import checked_box
+from spml_core.classes import ClassTable
+from spml_core.io.imports.box_check import OUTLINES_LEFT_OUT, checked_box
 from spml_core.io.imports.coco_dataset import read_coco
-from spml_core.io.imports.coco_masks import region_patches
+from spml_core.io.imports.coco_masks import with_void_crowds
 from spml_core.io.imports.pictures import MarksByPicture, Sizes
 from spml_core.io.imports.warnings import ImportWarnings
 
@@ -23,17 +23,9 @@ def read_coco_boxes(
     dataset = read_coco(path, pictures, warnings)
     class_of = dataset.class_of_categories(classes, warnings)
     marks: MarksByPicture = {}
-    for crowd in dataset.crowds:
-        warnings.add("Crowds (iscrowd) are void", f"{crowd.where} on {crowd.stem!r}")
-        void = region_patches(crowd, IGNORE, pictures[crowd.stem])
-        if void:
-            marks.setdefault(crowd.stem, []).extend(void)
     for annotation in dataset.annotations:
         if annotation.has_outline:
-            warnings.add(
-                "Outlines were left out, as boxes were asked for; import the file as masks to have them",
-                f"{annotation.where} on {annotation.stem!r}",
-            )
+            warnings.add(OUTLINES_LEFT_OUT, f"{annotation.where} on {annotation.stem!r}")
         if annotation.bbox is None:
             warnings.add(
                 "Annotations without a box were left out", f"{annotation.where} on {annotation.stem!r}"
@@ -50,4 +42,4 @@ def read_coco_boxes(
         )
         if box is not None:
             marks.setdefault(annotation.stem, []).append(box)
-    return marks
+    return with_void_crowds(marks, dataset, pictures)

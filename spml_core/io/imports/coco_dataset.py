@@ -10,11 +10,14 @@ from typing import Any, TypeAlias
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.claims import same_folders
-from spml_core.io.imports.class_words import find_class, warn_of_one_class
+from spml_core.io.imports.class_words import find_classes, warn_of_one_class
 from spml_core.io.imports.files import read_json_object
 from spml_core.io.imports.json_values import as_numbers, as_object, id_of, list_of, text_of
 from spml_core.io.imports.pictures import Sizes, check_size, find_pictures, is_known, unknown_picture
 from spml_core.io.imports.warnings import ImportWarnings
+
+OUR_DESCRIPTION = "Exported by spml-napari"
+"""What this program's exports say of themselves."""
 
 CocoId: TypeAlias = int | str
 """Ids are whole numbers, and texts with some programs."""
@@ -71,12 +74,17 @@ class CocoAnnotation:
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """What a file says: its path, its categories by id, its annotations, and apart from them the crowds (iscrowd)."""
+    """What a file says: its path, its categories by id, its annotations, and apart from them the crowds (iscrowd).
+
+    ``empty`` are the pictures that it lists without any annotation; ``is_ours`` tells whether this program wrote it.
+    """
 
     path: Path
     categories: dict[CocoId, dict[str, Any]]
     annotations: list[CocoAnnotation]
     crowds: list[CocoAnnotation]
+    empty: list[str]
+    is_ours: bool
 
     def name(self, category: CocoId) -> str:
         """Name of a category; its number if the file gives none.
@@ -105,10 +113,9 @@ class CocoDataset:
             If a category with annotations is no class.
         """
         used = sorted({annotation.category for annotation in self.annotations}, key=str)
-        named = {
-            category: find_class(str(self.path), self.name(category), classes) for category in self.categories
-        }
-        by_name = any(code is not None for code in named.values())
+        names = {category: self.name(category) for category in self.categories}
+        named = find_classes(str(self.path), names, classes)
+        by_name = bool(named)
         found: dict[CocoId, int] = {}
         for category in used:
             name, code = self.name(category), named.get(category)
@@ -140,7 +147,7 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
     pictures : mapping
         Height and width of each picture, by its stem.
     warnings : ImportWarnings
-        Is told of images whose folders name other pictures.
+        Is told of images whose folders name other pictures, and of crowds.
 
     Raises
     ------
@@ -176,6 +183,7 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
             check_size(of_image, about.get("height"), about.get("width"), stem, pictures)
             checked.add(image)
         if fields.get("iscrowd"):
+            warnings.add("Crowds (iscrowd) are void where their outline or box tells", f"{where} on {stem!r}")
             crowds.append(CocoAnnotation(where, stem, 0, fields))
             continue
         category = id_of(where, fields, "category_id")
@@ -184,7 +192,11 @@ def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoData
                 f"{where} is of category {category}, which the file lacks.", "Export it anew, whole."
             )
         annotations.append(CocoAnnotation(where, stem, category, fields))
-    return CocoDataset(path, categories, annotations, crowds)
+    seen = {annotation.stem for annotation in (*annotations, *crowds)}
+    empty = [stem for stem in dict.fromkeys(stems.values()) if stem is not None and stem not in seen]
+    info = content.get("info")
+    is_ours = isinstance(info, dict) and info.get("description") == OUR_DESCRIPTION
+    return CocoDataset(path, categories, annotations, crowds, empty, is_ours)
 
 
 def _pictures_of_images(

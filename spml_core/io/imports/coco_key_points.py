@@ -11,9 +11,12 @@ from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.class_words import find_class
 from spml_core.io.imports.coco_dataset import CocoAnnotation, CocoDataset, CocoId, read_coco
+from spml_core.io.imports.coco_masks import with_void_crowds
 from spml_core.io.imports.json_values import as_numbers, list_of, shown
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_inside
 from spml_core.io.imports.warnings import ImportWarnings
+
+NO_SIZE = "Objects of no known size (no area, no bbox, key points that enclose none) were left out"
 
 Place = tuple[str, float, float]
 """A key point's name, and its y and x in pixels."""
@@ -36,7 +39,8 @@ def read_coco_key_points(
         Height and width of each picture, by its stem.
     classes : ClassTable
     warnings : ImportWarnings
-        Is told of key points outside their picture, which are left out, and of crowds.
+        Is told of key points outside their picture and of objects without a size, which are left out, and of crowds,
+        which are void.
 
     Returns
     -------
@@ -46,13 +50,11 @@ def read_coco_key_points(
     Raises
     ------
     MarkError
-        If the file is no COCO data set with key points, a picture is unknown, or an object's size is.
+        If the file is no COCO data set with key points, or a picture is unknown.
     ClassError
         If key points have names that no class has; it lists them.
     """
     dataset = read_coco(path, pictures, warnings)
-    for crowd in dataset.crowds:
-        warnings.add("Crowds (iscrowd) were left out", f"{crowd.where} on {crowd.stem!r}")
     names = {category: _key_point_names(dataset, category) for category in dataset.categories}
     if not any(names.values()):
         raise MarkError(f"{path} names no key points in any category.", "Export it anew with key points.")
@@ -67,6 +69,9 @@ def read_coco_key_points(
         if not places:
             continue
         size = instance_size(annotation, [place[1:] for place in places])
+        if size is None:
+            warnings.add(NO_SIZE, f"{annotation.where} on {annotation.stem!r}")
+            continue
         for name, y, x in places:
             if is_inside(y, x, pictures[annotation.stem]):
                 mark = KeyPoint(class_of[annotation.category, name], y, x, size)
@@ -74,31 +79,25 @@ def read_coco_key_points(
             else:
                 case = f"{annotation.where}, {name} on {annotation.stem!r}"
                 warnings.add("Key points outside their picture were left out", case)
-    return marks
+    return with_void_crowds(marks, dataset, pictures)
 
 
-def instance_size(annotation: CocoAnnotation, places: list[tuple[float, float]]) -> float:
+def instance_size(annotation: CocoAnnotation, places: list[tuple[float, float]]) -> float | None:
     """Square root of an object's area in pixels: as annotated, of its box, or of that around its (y, x) places.
 
-    Raises
-    ------
-    MarkError
-        If there is none of them that isn't 0.
+    None if there is none of them that isn't 0, or is too large for numbers.
     """
     area = annotation.fields.get("area")
     if area is not None and (known := as_numbers(annotation.where, "area", [area])[0]) > 0:
-        return math.sqrt(known)
+        return _root(known)
     if annotation.bbox is not None and annotation.bbox[2] > 0 and annotation.bbox[3] > 0:
-        return math.sqrt(annotation.bbox[2] * annotation.bbox[3])
+        return _root(annotation.bbox[2] * annotation.bbox[3])
     ys, xs = zip(*places, strict=True)
-    around = (max(ys) - min(ys)) * (max(xs) - min(xs))
-    if around <= 0:
-        raise MarkError(
-            f"{annotation.where} on {annotation.stem!r} has no size: no area, no bbox, and its key points"
-            " enclose none.",
-            "Add its area or bbox.",
-        )
-    return math.sqrt(around)
+    return _root((max(ys) - min(ys)) * (max(xs) - min(xs)))
+
+
+def _root(area: float) -> float | None:
+    return math.sqrt(area) if 0 < area < math.inf else None
 
 
 def _key_point_names(dataset: CocoDataset, category: CocoId) -> list[str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spml_core.annotations import UNTOUCHED, Patch
+from spml_core.annotations import UNTOUCHED, Box, Patch
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import MarkError
-from spml_core.io.imports.coco_dataset import CocoAnnotation, read_coco
-from spml_core.io.imports.json_values import as_numbers
+from spml_core.io.imports.coco_dataset import CocoAnnotation, CocoDataset, read_coco
+from spml_core.io.imports.json_values import as_numbers, shown
 from spml_core.io.imports.pictures import MarksByPicture, Sizes
 from spml_core.io.imports.polygons import mask_patch, polygon_patch
+from spml_core.io.imports.run_lengths import run_length_mask
 from spml_core.io.imports.warnings import ImportWarnings
 
 
@@ -23,7 +25,8 @@ def read_coco_masks(
 ) -> MarksByPicture:
     """Full masks of the pictures that have annotations: what none of them covers is background, class 0.
 
-    Where annotations overlap, the later one of the file counts. Crowds (iscrowd) are void. Categories become classes as
+    Where annotations overlap, the later one of the file counts. Crowds (iscrowd) are void, and so are boxes without an
+    outline. Categories become classes as
     for boxes.
 
     Raises
@@ -46,12 +49,52 @@ def read_coco_masks(
     for crowd in dataset.crowds:
         paint(crowd, IGNORE)
     for annotation in dataset.annotations:
-        if annotation.fields.get("segmentation"):
-            paint(annotation, class_of[annotation.category])
-        else:
+        if not has_region(annotation):
             case = f"{annotation.where} on {annotation.stem!r}"
-            warnings.add("Annotations without an outline were left out", case)
+            warnings.add("Annotations without an outline were left out; their boxes are void", case)
+            paint(annotation, IGNORE)
+    for annotation in dataset.annotations:
+        if has_region(annotation):
+            paint(annotation, class_of[annotation.category])
+    for stem in dataset.empty:
+        if dataset.is_ours:  # every picture of our exports is labelled whole
+            labels[stem] = np.zeros(pictures[stem], np.uint8)
+        else:
+            warnings.add("Images without annotations were left out", f"{path}, {stem!r}")
     return {stem: [Patch(0, 0, mask)] for stem, mask in labels.items()}
+
+
+def with_void_crowds(marks: MarksByPicture, dataset: CocoDataset, pictures: Sizes) -> MarksByPicture:
+    """The marks, and the crowds (iscrowd) of their pictures as void: what lies outside of marks counts as background.
+
+    Where only a box tells of a crowd, other boxes lie over it.
+    """
+    for crowd in dataset.crowds:
+        if crowd.stem not in marks:
+            continue
+        for patch in region_patches(crowd, IGNORE, pictures[crowd.stem]):
+            labels = patch.labels.copy()
+            boxes = [] if has_region(crowd) else [mark for mark in marks[crowd.stem] if isinstance(mark, Box)]
+            for box in boxes:
+                edges = (
+                    box.top - patch.top,
+                    box.bottom - patch.top,
+                    box.left - patch.left,
+                    box.right - patch.left,
+                )
+                first, last, left, right = (max(math.ceil(edge - 0.5), 0) for edge in edges)
+                labels[first:last, left:right] = UNTOUCHED
+            if (labels != UNTOUCHED).any():
+                marks[crowd.stem].append(Patch(patch.top, patch.left, labels))
+    return marks
+
+
+def has_region(annotation: CocoAnnotation) -> bool:
+    """Whether an annotation has run lengths, or an outline of three corners or more."""
+    outline = annotation.fields.get("segmentation")
+    if not isinstance(outline, list):
+        return bool(outline)
+    return any(not isinstance(flat, list) or len(flat) > 5 or len(flat) % 2 for flat in outline)
 
 
 def region_patches(annotation: CocoAnnotation, code: int, size: tuple[int, int]) -> list[Patch]:
@@ -70,24 +113,28 @@ def region_patches(annotation: CocoAnnotation, code: int, size: tuple[int, int])
         If they make no sense.
     """
     outline, where = annotation.fields.get("segmentation"), annotation.where
-    if isinstance(outline, dict):
-        patch = mask_patch(code, 0, 0, run_lengths_mask(where, outline, size))
-        return [] if patch is None else [patch]
-    if not outline:
+    if not has_region(annotation):
         box = annotation.bbox
         if box is None:
             return []
         left, top, width, height = box
         outline = [[left, top, left + width, top, left + width, top + height, left, top + height]]
+    if isinstance(outline, dict):
+        patch = mask_patch(code, 0, 0, run_lengths_mask(where, outline, size))
+        return [] if patch is None else [patch]
     if not isinstance(outline, list):
         raise MarkError(f"{where}: segmentation is neither outlines nor run lengths.", "Export it anew.")
+    if not any(isinstance(part, list) for part in outline):
+        outline = [outline]  # one alone, as some programs write it
     found = []
     for number, flat in enumerate(outline, 1):
         numbers = as_numbers(where, f"outline {number} of segmentation", flat)
-        if len(numbers) < 6 or len(numbers) % 2:
+        if len(numbers) % 2 == 0 and len(numbers) < 6:
+            continue
+        if len(numbers) % 2:
             raise MarkError(
                 f"{where}: outline {number} has {len(numbers)} numbers.",
-                "Give x and y of three corners or more.",
+                "Give x and y of each corner.",
             )
         corners = list(zip(numbers[1::2], numbers[::2], strict=True))
         patch = polygon_patch(code, corners, size)
@@ -103,36 +150,9 @@ def run_lengths_mask(where: str, value: dict[str, Any], size: tuple[int, int]) -
     MarkError
         If they are of another size, or aren't as many as there are pixels.
     """
-    height, width = size
-    if value.get("size") != [height, width]:
+    if value.get("size") != list(size):
         raise MarkError(
-            f"{where}: run lengths for {value.get('size')} pixels; the picture has {height} x {width}.",
+            f"{where}: run lengths for {shown(value.get('size'))} pixels; the picture has {size[0]} x {size[1]}.",
             "Draw on the picture at its full size.",
         )
-    counts = value.get("counts")
-    runs = _decompressed(counts) if isinstance(counts, str) else counts
-    good = isinstance(runs, list) and all(isinstance(n, int) and n >= 0 for n in runs)
-    if not good or not isinstance(runs, list) or sum(runs) != height * width:
-        raise MarkError(f"{where}: its run lengths don't add up to the picture's pixels.", "Export it anew.")
-    inside = np.arange(len(runs)) % 2 == 1
-    mask: NDArray[np.bool_] = np.repeat(inside, runs).reshape(width, height).T
-    return mask
-
-
-def _decompressed(text: str) -> list[int]:
-    """Run lengths from COCO's compressed text: five bits a character, each run less the one two before it."""
-    runs: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            return [-1]
-        value |= (bits & 31) << shift
-        shift += 5
-        if bits & 32:
-            continue
-        if bits & 16:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value = shift = 0
-    return runs if shift == 0 else [-1]
+    return run_length_mask(where, value, size[0] * size[1])

@@ -11,13 +11,12 @@ from spml_core.annotations import KeyPoint
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.coco_dataset import CocoAnnotation, read_coco
-from spml_core.io.imports.coco_key_points import instance_size
-from spml_core.io.imports.json_values import as_numbers, as_object, list_of, shown
+from spml_core.io.imports.coco_key_points import NO_SIZE, instance_size
+from spml_core.io.imports.coco_masks import with_void_crowds
+from spml_core.io.imports.json_values import list_of
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_inside
+from spml_core.io.imports.run_lengths import run_length_mask
 from spml_core.io.imports.warnings import ImportWarnings
-
-_MOST_PIXELS = 1 << 22
-"""Of a part's mask; published are 256 x 256."""
 
 
 def read_densepose_parts(
@@ -32,7 +31,8 @@ def read_densepose_parts(
     Annotations without ``dp_masks`` are left out without a word: of COCO's people few have them.
     """
     marks: MarksByPicture = {}
-    for annotation in read_coco(path, pictures, warnings).annotations:
+    dataset = read_coco(path, pictures, warnings)
+    for annotation in dataset.annotations:
         for part, mask in enumerate(list_of(annotation.where, annotation.fields, "dp_masks"), 1):
             if not mask:
                 continue
@@ -53,60 +53,11 @@ def read_densepose_parts(
                 warnings.add("Parts centred outside their picture were left out", where)
                 continue
             size = instance_size(annotation, _corners(annotation))
+            if size is None:
+                warnings.add(NO_SIZE, f"{annotation.where} on {annotation.stem!r}")
+                continue
             marks.setdefault(annotation.stem, []).append(KeyPoint(part, y, x, size))
-    return marks
-
-
-def run_length_mask(where: str, value: object) -> NDArray[np.bool_]:
-    """Mask (h, w) from COCO's run lengths, as a list or packed into text.
-
-    The runs of pixels outside, inside, outside, ... go down the columns. In text each is a number in base 32,
-    lowest digit first, one character of 6 bits from ``0`` on for each, the sixth bit telling that more
-    follow; from the fourth run on it is the difference to the one two before.
-
-    Raises
-    ------
-    MarkError
-        If the runs aren't of this form, or don't fill the mask; it begins with ``where``.
-    """
-    fields = as_object(where, value)
-    height, width = (int(number) for number in as_numbers(where, "size", fields.get("size"), 2))
-    counts = fields.get("counts")
-    runs = (
-        _unpacked(counts)
-        if isinstance(counts, str)
-        else [int(run) for run in as_numbers(where, "counts", counts)]
-    )
-    if not (
-        height > 0
-        and width > 0
-        and height * width <= _MOST_PIXELS
-        and min(runs, default=-1) >= 0
-        and sum(runs) == height * width
-    ):
-        raise MarkError(
-            f"{where}: the run lengths {shown(counts)} don't fill {height} x {width} pixels.",
-            "Export it anew.",
-        )
-    inside = np.arange(len(runs)) % 2 == 1
-    return np.repeat(inside, runs).reshape(width, height).T
-
-
-def _unpacked(text: str) -> list[int]:
-    runs: list[int] = []
-    value = digits = 0
-    for character in text:
-        code = ord(character) - 48
-        if not 0 <= code < 64 or digits > 6:
-            return []
-        value |= (code & 31) << (5 * digits)
-        digits += 1
-        if not code & 32:
-            if code & 16:  # the highest bit of the last digit is the sign
-                value -= 1 << (5 * digits)
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = digits = 0
-    return [] if digits else runs
+    return with_void_crowds(marks, dataset, pictures)
 
 
 def _centre(mask: NDArray[np.bool_]) -> tuple[float, float] | None:

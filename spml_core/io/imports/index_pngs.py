@@ -15,8 +15,9 @@ from spml_core.classes import IGNORE, ClassTable
 from spml_core.errors import ClassError
 from spml_core.io.imports.coco_masks import read_coco_masks
 from spml_core.io.imports.files import find_files, find_files_by_stem
-from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files
+from spml_core.io.imports.pictures import MarksByPicture, Sizes, find_picture_files, is_named_after_picture
 from spml_core.io.imports.warnings import ImportWarnings
+from spml_core.io.imports.yolo_masks import read_yolo_masks
 from spml_core.io.mask_folders import mask_reader
 
 
@@ -25,12 +26,14 @@ def read_masks(
 ) -> MarksByPicture:
     """Full masks from index PNGs, one beside each picture's stem; 255 is void, every other pixel is labelled.
 
-    Or from the outlines and run lengths of a COCO JSON file, see ``read_coco_masks``.
+    Or from the outlines and run lengths of a COCO JSON file, see ``read_coco_masks``, or from the outlines of YOLO's
+    text files, see ``read_yolo_masks``.
 
     Parameters
     ----------
     folder : path
-        Searched with all its subfolders; or a COCO file.
+        Searched with all its subfolders; or a COCO file. PNGs in a folder called images, beside such files, are the
+        pictures themselves.
     pictures : mapping
         Height and width of each picture, by its stem.
     classes : ClassTable
@@ -51,8 +54,11 @@ def read_masks(
         If a PNG holds an index that is no class.
     """
     warnings = warnings or ImportWarnings()
-    if (file := _coco_file(Path(folder))) is not None:
+    path = Path(folder)
+    if (file := _coco_file(path)) is not None:
         return read_coco_masks(file, pictures, classes, warnings)
+    if texts := _yolo_files(path, pictures):
+        return read_yolo_masks(texts, path, pictures, classes, warnings)
     files = find_picture_files(folder, (".png",), "masks", pictures, warnings)
     sizes = {path: pictures[name] for name, path in files.items()}
     read = mask_reader(list(sizes), classes, "masks", warnings, sizes)
@@ -60,13 +66,29 @@ def read_masks(
 
 
 def _coco_file(path: Path) -> Path | None:
-    """The JSON file that was given, or that a folder without PNGs holds alone."""
+    """The JSON file that was given, or that a folder without masks holds alone."""
     if path.is_file() and path.suffix.lower() == ".json":
         return path
-    if not path.is_dir() or find_files(path, (".png",), "masks"):
+    if not path.is_dir() or _holds_pngs(path):
         return None
     found = find_files(path, (".json",), "masks")
     return found[0] if len(found) == 1 else None
+
+
+def _yolo_files(path: Path, pictures: Sizes) -> list[Path]:
+    """The text file that was given, or those of a folder without masks if some are named as pictures."""
+    if path.is_file() and path.suffix.lower() == ".txt":
+        return [path]
+    if not path.is_dir() or _holds_pngs(path):
+        return []
+    found = find_files(path, (".txt",), "masks")
+    return found if any(is_named_after_picture(file, pictures, path) for file in found) else []
+
+
+def _holds_pngs(folder: Path) -> bool:
+    """Whether there are PNGs, other than in folders called images, where data sets keep their pictures."""
+    found = find_files(folder, (".png",), "masks")
+    return any("images" not in map(str.lower, path.relative_to(folder).parts[:-1]) for path in found)
 
 
 def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:

@@ -8,8 +8,27 @@ from pathlib import Path
 
 from spml_core.errors import MarkError
 from spml_core.io.imports.files import find_files, read_bytes
+from spml_core.io.imports.yolo_lines import Hints
 
+_TASKS = ("detect", "segment", "pose", "obb")
 _LISTS = ("classes.txt", "obj.names")
+
+
+def find_hints(source: Path) -> Hints:
+    """What the YAML files say, those of ``find_names``, of the lines: the first that says something counts.
+
+    Raises
+    ------
+    MarkError
+        If a file can't be read, or ``kpt_shape`` isn't understood.
+    """
+    for nearby in _nearby(source):
+        for path in nearby:
+            if path.suffix.lower() in (".yaml", ".yml"):
+                hints = hints_in_yaml(path)
+                if hints.key_points is not None or hints.task:
+                    return hints
+    return Hints()
 
 
 def find_names(source: Path) -> tuple[Path, dict[int, str]] | None:
@@ -34,7 +53,7 @@ def find_names(source: Path) -> tuple[Path, dict[int, str]] | None:
         If a file can't be read, or ``names`` in ``data.yaml`` isn't understood.
     """
     for nearby in _nearby(source):
-        for path in sorted(nearby, key=lambda path: path.stem.lower() != "data"):
+        for path in nearby:
             if path.suffix.lower() in (".yaml", ".yml"):
                 names = names_in_yaml(path)
                 if names is not None:
@@ -47,46 +66,42 @@ def find_names(source: Path) -> tuple[Path, dict[int, str]] | None:
     return None
 
 
-def key_points_of_a_pose(source: Path) -> tuple[int, int] | None:
-    """How many key points a pose has, and the numbers of each: ``kpt_shape`` in a YAML file; None if none says so.
-
-    Parameters
-    ----------
-    source : Path
-        As for :func:`find_names`.
-
-    Raises
-    ------
-    MarkError
-        If a file can't be read, or its entry isn't two such numbers.
-    """
-    for nearby in _nearby(source):
-        for path in nearby:
-            if path.suffix.lower() not in (".yaml", ".yml"):
-                continue
-            text = read_bytes(path).decode("utf-8-sig", errors="replace")
-            entry = re.search(r"^kpt_shape\s*:\s*([^#\n]*(?:\n\s*-[^#\n]*)*)", text, re.MULTILINE)
-            if entry is None:
-                continue
-            numbers = re.findall(r"\d{1,6}", entry[1])
-            if len(numbers) != 2 or int(numbers[0]) < 1 or int(numbers[1]) not in (2, 3):
-                raise MarkError(
-                    f"{path}: kpt_shape is {entry[1].strip()[:60]!r}.",
-                    "Write kpt_shape: [17, 3], or [17, 2].",
-                )
-            return int(numbers[0]), int(numbers[1])
-    return None
-
-
 def _nearby(source: Path) -> tuple[list[Path], list[Path]]:
-    """The files that may tell of the labels: in their folder and its subfolders, and in the folder above."""
+    """Files in the folder, and then those of the folder above; of each those called data first."""
     folder = source if source.is_dir() else source.parent
     inside = find_files(folder, (".yaml", ".yml", ".txt", ".names"), "boxes")
     try:
         above = sorted(path for path in folder.resolve().parent.iterdir() if path.is_file())
     except OSError:  # another's folder: no place for names of ours
         above = []
-    return inside, above
+    one, two = (sorted(paths, key=lambda path: path.stem.lower() != "data") for paths in (inside, above))
+    return one, two
+
+
+def hints_in_yaml(path: Path) -> Hints:
+    """The entries ``kpt_shape`` (``[17, 3]``, or a number a line) and ``task`` of a YAML file.
+
+    Raises
+    ------
+    MarkError
+        If ``kpt_shape`` isn't two whole numbers, or the file can't be read.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    task = re.search(r"""^task\s*:\s*["']?(\w+)""", text, re.MULTILINE)
+    known = task[1].lower() if task and task[1].lower() in _TASKS else ""
+    said = re.search(r"^kpt_shape[ \t]*:(.*(?:\n[ \t]*-.*)*)", text, re.MULTILINE)
+    if said is None:
+        return Hints(path, None, known)
+    shape = re.fullmatch(
+        r"\s*(?:[\[(]\s*(\d{1,4})\s*,\s*([23])\s*,?\s*[\])]|-\s*(\d{1,4})\s*\n\s*-\s*([23]))\s*",
+        "\n".join(_uncommented(line) for line in said[1].split("\n")),
+    )
+    if shape is None or not int(shape[1] or shape[3]):
+        raise MarkError(
+            f"{path}: kpt_shape is not understood: {said[1].strip()[:60]!r}.",
+            "Write kpt_shape: [number of key points, 2 or 3].",
+        )
+    return Hints(path, (int(shape[1] or shape[3]), int(shape[2] or shape[4])), known)
 
 
 def names_in_yaml(path: Path) -> dict[int, str] | None:
