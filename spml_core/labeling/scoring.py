@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spml_core.errors import ConfigError
+from spml_core.errors import ConfigError, ProjectError
 from spml_core.labeling.random_walk import random_walk
 from spml_core.labeling.retrieval import RetrievalBank
 from spml_core.models import DenseNetwork, rgb_tensor
@@ -117,6 +117,8 @@ def grid_scores(
     ------
     ConfigError
         If retrieval is asked for and the model has no bank.
+    ProjectError
+        If the model gives no numbers.
     """
     if inference.classifier != "softmax" and (bank is None or len(bank) == 0):
         raise ConfigError("This model has no labelled segments to retrieve.", "Use the softmax classifier.")
@@ -142,6 +144,11 @@ def grid_scores(
     if inference.random_walk:
         probabilities = walk(probabilities, embeddings)
     dense: NDArray[np.float32] = probabilities.permute(1, 2, 0).float().cpu().numpy()
+    if not np.isfinite(dense).all():
+        raise ProjectError(
+            "The model gives NaN instead of probabilities: numbers in it are far too large.",
+            "Train again, or make another run current in the list of runs of the window (spml app).",
+        )
     if not describe:
         return GridScores(dense, None)
     units = [normalize(embedding.flatten(1).T).mean(0) for embedding in embeddings]

@@ -26,6 +26,8 @@ from spml_core.models import (
     WindowedNetwork,
     build_backbone,
 )
+from spml_core.models.finite import not_finite
+from spml_core.models.weights import read_safetensors
 
 # 2: the bank knows where its segments are and who named them. 3: what kind of network it is. 4: all in one file.
 FORMAT = 4
@@ -93,9 +95,9 @@ class TrainedModel:
         if self.bank is not None:
             parts = {name: getattr(self.bank, name) for name in _BANK_PARTS}
             tensors |= {f"bank.{k}": part.cpu().contiguous() for k, part in parts.items() if part is not None}
-        if broken := _not_finite(tensors):
+        if broken := not_finite(tensors):
             raise TrainingError(
-                f"The model for {folder} isn't written: {broken} holds numbers that are NaN or infinite.",
+                f"The model for {folder} isn't written: {broken[0]} holds numbers that are NaN or infinite.",
                 "Train again with another seed or a lower learning rate; what was written before stays.",
             )
         write_atomic(folder / MODEL_FILE, safetensors.torch.save(tensors, {_ABOUT: json.dumps(about)}))
@@ -157,20 +159,10 @@ class TrainedModel:
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """What a folder's model file says of itself, and its tensors."""
-    data = (folder / MODEL_FILE).read_bytes()  # safetensors opens no path that isn't UTF-8
-    tensors = safetensors.torch.load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    said = header.get("__metadata__", {}).get(_ABOUT)
-    about: Any = json.loads((folder / OLD_ABOUT_FILE).read_text("utf-8") if said is None else said)
-    if broken := _not_finite(tensors):
-        raise ValueError(f"{broken} holds numbers that are NaN or infinite")
+    tensors, said = read_safetensors(folder / MODEL_FILE)
+    old = folder / OLD_ABOUT_FILE
+    about: Any = json.loads(said[_ABOUT] if _ABOUT in said else old.read_text("utf-8"))
     return about, tensors
-
-
-def _not_finite(tensors: Mapping[str, torch.Tensor]) -> str:
-    """The first tensor that holds NaN or infinite numbers; empty if none does."""
-    broken = (n for n, t in tensors.items() if t.is_floating_point() and not bool(t.isfinite().all()))
-    return next(broken, "")
 
 
 def _fill(network: DenseNetwork, state: Mapping[str, torch.Tensor], whole: bool) -> None:

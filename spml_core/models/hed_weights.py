@@ -29,6 +29,7 @@ from torch import Tensor
 from spml_core.devices import reuse_freed_memory
 from spml_core.errors import ConfigError
 from spml_core.models.caffemodel import read_caffemodel
+from spml_core.models.finite import not_finite
 from spml_core.models.hed import HED
 from spml_core.models.weight_archive import unpack
 
@@ -173,8 +174,7 @@ def _require_fit(
     ]
     if wrong:
         raise ConfigError(f"The weights in {name} don't fit: {'; '.join(wrong[:_SHOWN])}.", remedy)
-    broken = [key for key in wanted if not bool(found[key].isfinite().all())]
-    if broken:
+    if broken := not_finite(found):
         raise ConfigError(
             f"The weights in {name} hold NaN or infinity in {broken[0]}.", "Download them anew."
         )

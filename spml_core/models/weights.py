@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import pickle
 import re
 import tempfile
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from spml_core.errors import ConfigError, StorageError
+from spml_core.models.finite import not_finite
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that have come and, where known, how many there will be."""
@@ -43,7 +45,7 @@ def read_weights(file: Path | str) -> dict[str, Tensor]:
     path = Path(file)
     try:
         if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
+            return safetensors.torch.load(path.read_bytes())  # as read_safetensors
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch wonders aloud at old files
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -138,7 +140,7 @@ def check_fit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], problem
         for n, t in found.items()
         if n in wanted and t.shape != wanted[n].shape
     ]
-    broken = [n for n, t in found.items() if t.is_floating_point() and not torch.isfinite(t).all()]
+    broken = not_finite(found)
     kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "not finite": broken}
     listed = [
         f"{len(names)} {kind} ({', '.join(names[:_LISTED])}{', ...' if len(names) > _LISTED else ''})"
@@ -147,6 +149,24 @@ def check_fit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], problem
     ]
     if listed:
         raise ConfigError(f"{problem}: {'; '.join(listed)}.", "Give a file made for this backbone.")
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file that this program wrote.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ValueError, SafetensorError
+        If it is damaged, or a tensor holds NaN or infinite numbers.
+    """
+    data = path.read_bytes()  # safetensors opens no path that isn't UTF-8
+    tensors = safetensors.torch.load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    if broken := not_finite(tensors):
+        raise ValueError(f"{broken[0]} holds numbers that are NaN or infinite")
+    return tensors, header.get("__metadata__", {})
 
 
 def torchvision_weights(depth: int, progress: Progress | None = None) -> Path:

@@ -94,7 +94,7 @@ def _feature_stage(
 def _fit(context: PaperContext, features: StageFolder) -> TagClassifier:
     """The classifier of raw features."""
     read = [
-        load_tensors(features.file(name, _FEATURES))[0]["features"].float().to(context.device)
+        load_tensors(features.file(name, _FEATURES), ["features"])[0]["features"].float().to(context.device)
         for name in context.data.names
     ]
     every = torch.cat(read)
@@ -119,8 +119,9 @@ def _map_stage(
     context: PaperContext, stage: StageFolder, classifier: StageFolder, backbone: Callable[[], Backbone]
 ) -> Iterator[Event]:
     """Write every picture's activation maps, on the features' grid."""
-    tensors, _ = load_tensors(classifier.path / _CLASSIFIER)
-    fitted = TagClassifier(*(tensors[name].to(context.device) for name in ("weight", "bias")))
+    parts = ("weight", "bias")
+    tensors, _ = load_tensors(classifier.path / _CLASSIFIER, parts)
+    fitted = TagClassifier(*(tensors[name].to(context.device) for name in parts))
     pyramid = Pyramid()
 
     def make(index: int) -> None:

@@ -10,10 +10,11 @@ from spml_core.classes import IGNORE
 from spml_core.paper.batches import CropBatch, CropSource
 from spml_core.paper.context import PaperContext
 from spml_core.paper.iterating import derived_seed
-from spml_core.paper.tensors import optimiser_tensors, part, prefixed, restore_optimiser
+from spml_core.paper.tensors import part, prefixed
 from spml_core.relations import MemoryBank, PicturePixels, contrastive_step
 from spml_core.segments import color_features
 from spml_core.training.caffe_sgd import make_paper_optimiser, set_learning_rate
+from spml_core.training.optimiser_state import optimiser_tensors, restore_optimiser
 
 
 class EmbeddingLearner:

@@ -11,8 +11,9 @@ from spml_core.paper.batches import Batches
 from spml_core.paper.context import PaperContext
 from spml_core.paper.embedding_stage import cross_entropy
 from spml_core.paper.iterating import derived_seed
-from spml_core.paper.tensors import optimiser_tensors, part, prefixed, restore_optimiser
+from spml_core.paper.tensors import part, prefixed
 from spml_core.training.caffe_sgd import make_paper_optimiser, set_learning_rate
+from spml_core.training.optimiser_state import optimiser_tensors, restore_optimiser
 
 
 class HeadLearner:

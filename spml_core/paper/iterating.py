@@ -14,10 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from spml_core.errors import SpmlError, TrainingError
+from spml_core.models.finite import finite_losses
 from spml_core.paper.run_folder import StageFolder
 from spml_core.paper.tensors import load_tensors, save_tensors
 from spml_core.training.events import CheckpointSaved, Event, StageProgress, StepDone
-from spml_core.training.guard import finite_losses
 
 _CHECKPOINT = "checkpoint.safetensors"
 _NETWORK = "network.safetensors"
@@ -60,7 +61,8 @@ def learn(
     Raises
     ------
     TrainingError
-        If a loss isn't finite.
+        If a loss or the network isn't finite, which is told before anything of it is written; or if the checkpoint
+        doesn't fit.
     StorageError
         If a checkpoint can't be written.
     """
@@ -72,7 +74,13 @@ def learn(
     first = 0
     if file.exists():
         state, first = load_tensors(file)
-        learner.restore(state)
+        try:
+            learner.restore(state)
+        except (SpmlError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(
+                f"The checkpoint {file} doesn't fit this training ({str(error)[:200]}).",
+                f"Delete the folder {stage.path} and run again.",
+            ) from error
     yield StageProgress(stage.name, first, iterations, 0.0)
     began = saved = time.monotonic()
     saving = 0.0

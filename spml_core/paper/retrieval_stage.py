@@ -68,8 +68,9 @@ def load_banks(context: PaperContext, stage: StageFolder) -> list[RetrievalBank]
     banks: list[RetrievalBank] = []
     pending: list[RetrievalBank] = []
     for index, name in enumerate(context.data.names):
-        tensors, _ = load_tensors(stage.file(name, _SUFFIX))
-        prototypes, labels = (tensors[key].to(context.device) for key in ("prototypes", "labels"))
+        parts = ("prototypes", "labels")
+        tensors, _ = load_tensors(stage.file(name, _SUFFIX), parts)
+        prototypes, labels = (tensors[part].to(context.device) for part in parts)
         segments = torch.arange(len(labels), device=context.device)
         picture = torch.full_like(segments, index)
         pending.append(RetrievalBank(prototypes, labels.long(), picture, segments, context.num_classes))

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spml_core.errors import TrainingError
 from spml_core.models.normalisation import IMAGENET_MEAN
 
 Dense = Callable[[Tensor], Tensor]
@@ -92,6 +93,11 @@ def in_windows(dense: Dense, picture: Tensor, crop: int, *, unit: bool = False) 
 
     Windows are ``crop`` x ``crop`` pixels; along a side of ``H`` there are ``ceil(H / crop)``, whose ends are spread
     evenly from ``crop`` to ``H``. What is averaged isn't scaled to unit length again.
+
+    Raises
+    ------
+    TrainingError
+        If an answer is no number.
     """
     height, width = picture.shape[-2:]
     padded = pad_to(picture, max(height, crop), max(width, crop))
@@ -108,6 +114,11 @@ def in_windows(dense: Dense, picture: Tensor, crop: int, *, unit: bool = False) 
         total[part] += answer[0]
         count[part] += 1
     assert total is not None  # there is one window at least
+    if not bool(total.isfinite().all()):
+        raise TrainingError(
+            "The network answers a picture with NaN: numbers in it are far too large.",
+            "Train again with another seed or a lower learning rate.",
+        )
     return (total / count)[:, :height, :width]
 
 

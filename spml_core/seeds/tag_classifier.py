@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from spml_core.errors import ConfigError, TrainingError
+from spml_core.models.finite import descend
 from spml_core.seeds.equivariance import bags_loss, cell_affinity
 from spml_core.seeds.pooling import Pooling, pool_attention, pool_lse, pool_mean
 
@@ -214,17 +215,11 @@ def _minimise(
         tolerance_change=1e-9,
     )
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = objective()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
     before = float("inf")
-    for _ in range(0, max_iterations, _ITERATIONS_A_STEP):
+    for iteration in range(0, max_iterations, _ITERATIONS_A_STEP):
         if not keep_going():
             return
-        now = float(optimiser.step(closure).detach())  # type: ignore[no-untyped-call]
+        now = descend(optimiser, objective, "tags", "Classifier of tags", iteration + 1)
         if abs(before - now) < 1e-6 * max(abs(now), 1.0):
             return
         before = now

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from spml_core.errors import ConfigError, TrainingError
 from spml_core.io import write_atomic
+from spml_core.models.weights import read_safetensors
 from spml_core.relations import MemoryBank
+from spml_core.training.optimiser_state import optimiser_tensors, restore_optimiser
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
@@ -95,11 +97,8 @@ def save_checkpoint(
     """
     tensors = {f"network.{name}": tensor for name, tensor in network.items()}
     tensors |= {f"memory.{name}": tensor.cpu().contiguous() for name, tensor in memory.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {
-            f"optimiser.{index}.{name}": torch.as_tensor(value).cpu().contiguous()
-            for name, value in state.items()
-        }
+    for name, value in optimiser_tensors(optimiser).items():
+        tensors[f"optimiser.{name}"] = value.cpu().contiguous()
     tensors |= {f"films.{name}": tensor.contiguous() for name, tensor in (films or {}).items()}
     tensors["labels"] = labels.to(torch.uint8)
     tensors["generator"] = generator.get_state()
@@ -125,9 +124,8 @@ class Checkpoint:
         """
         path = folder / CHECKPOINT_FILE
         try:
-            with safetensors.safe_open(path, "pt") as file:
-                values = json.loads(file.metadata()["progress"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors, metadata = read_safetensors(path)
+            values = json.loads(metadata["progress"])
             listed = {name: tuple(values.get(name, ())) for name in ("pictures", "sizes", "marks")}
             progress = Progress(**(values | listed))
             progress.check()
@@ -193,13 +191,7 @@ class Checkpoint:
         if lacks:
             raise ValueError(f"it lacks {lacks[0]}")
         device = next(network.parameters()).device
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in self.part("optimiser").items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = tensor
-        if len({frozenset(values) for values in state.values()}) > 1:
-            raise ValueError("the optimiser's state is incomplete")
-        optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+        restore_optimiser(optimiser, self.part("optimiser"))
         memory.load_state_dict({name: tensor.to(device) for name, tensor in self.part("memory").items()})
         generator.set_state(self.tensors["generator"])
         rng.bit_generator.state = self.progress.generator

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from spml_core.models.finite import descend
+
 
 def _look_away(weight: Tensor, bias: Tensor) -> None:
     """Watch nothing."""
@@ -73,18 +75,16 @@ def fit_logistic(
     )
 
     def objective() -> Tensor:
-        optimiser.zero_grad()
-        fit = F.cross_entropy(features @ weight.T + bias, labels)
-        loss = scale * fit + 0.5 * (weight * weight).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        logits = features @ weight.T + bias
+        fit = F.cross_entropy(logits, labels) if len(labels) else logits.sum()  # the mean of none is NaN
+        return scale * fit + 0.5 * (weight * weight).sum()
 
     before = float("inf")
-    for _ in range(max_iterations):
+    for iteration in range(1, max_iterations + 1):
         watch(weight.detach(), bias.detach())
         if not keep_going():
             break
-        now = float(optimiser.step(objective).detach())  # type: ignore[no-untyped-call]
+        now = descend(optimiser, objective, "cross_entropy", "Linear start", iteration)
         if abs(before - now) < 1e-6 * max(abs(now), 1.0):
             break
         before = now

@@ -14,13 +14,13 @@ from spml_core.devices import find_device
 from spml_core.labeling.refinement import Refinement
 from spml_core.labeling.trained_model import TrainedModel, build_network
 from spml_core.models import SegmentationNetwork
+from spml_core.models.finite import finite_losses
 from spml_core.relations import MemoryBank
 from spml_core.training.bank import build_bank
 from spml_core.training.checkpoint import Checkpoint
 from spml_core.training.choosing import choice_in_haste
 from spml_core.training.continuing import EarlierModel, earlier_bank, obstacle, take_over
 from spml_core.training.events import CheckpointSaved, Event, Finished, StepDone, Warned
-from spml_core.training.guard import finite_losses
 from spml_core.training.preparation import Prepared, prepare, prepare_again
 from spml_core.training.pulse import Pulse, Supervision
 from spml_core.training.recording import Recorder

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from spml_core.models.finite import descend
 from spml_core.training.classifier import LinearClassifier
 
 
@@ -72,20 +73,17 @@ def fit_soft(
     )
 
     def objective() -> Tensor:
-        optimiser.zero_grad()
         answer = torch.log_softmax(features @ weight.T + bias, 1)
         fit = -(share * (targets * answer).sum(1)).sum()
         if scatter is not None and steadiness:
             fit = fit + steadiness * ((weight @ scatter) * weight).sum()
-        loss = scale * fit + 0.5 * (weight * weight).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
+        return scale * fit + 0.5 * (weight * weight).sum()
 
     before = float("inf")
-    for _ in range(max_iterations):
+    for iteration in range(1, max_iterations + 1):
         if not keep_going():
             break
-        now = float(optimiser.step(objective).detach())  # type: ignore[no-untyped-call]
+        now = descend(optimiser, objective, "cross_entropy", "Learning from films", iteration)
         if abs(before - now) < 1e-6 * max(abs(now), 1.0):
             break
         before = now

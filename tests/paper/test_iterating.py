@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from spml_core.errors import TrainingError
+from spml_core.paper import iterating
 from spml_core.paper.iterating import derived_seed, learn, learned
 from spml_core.paper.run_folder import StageFolder
 from spml_core.training.events import CheckpointSaved, StepDone
@@ -100,4 +102,50 @@ def test_a_damaged_checkpoint(tmp_path):
     folder = stage(tmp_path)
     (folder.path / "checkpoint.safetensors").write_bytes(b"half")
     with pytest.raises(TrainingError, match=r"checkpoint\.safetensors"):
+        list(learn(folder, Walker, 3, 3, CPU))
+
+
+class Breaking(Walker):
+    """Whose network is no number after its second step, though its losses are."""
+
+    def step(self, index, total):
+        losses = super().step(index, total)
+        if index == 1:
+            self.place = self.place * np.nan
+            return {"total": torch.tensor(1.0)}
+        return losses
+
+
+def test_a_network_that_isnt_finite_takes_no_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(iterating, "_SAVING_SHARE", np.inf)  # a checkpoint after every step
+    folder = stage(tmp_path)
+    with pytest.raises(TrainingError, match=r"checkpoint.*isn't written.*place.*NaN.*step 2.*lower learning"):
+        list(learn(folder, Breaking, 4, 3, CPU))
+    assert torch.isfinite(learned(folder)["place"]).all()
+    list(learn(folder, Walker, 4, 3, CPU))
+    assert torch.isfinite(learned(folder)["end"]).all()
+
+
+def test_a_network_that_isnt_finite_in_its_last_step_ends_no_stage(tmp_path):
+    folder = stage(tmp_path)
+    with pytest.raises(TrainingError, match=r"network.*isn't written"):
+        list(learn(folder, Breaking, 2, 3, CPU))
+    assert not folder.done and not (folder.path / "network.safetensors").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_network_that_isnt_finite_is_not_read(tmp_path, value):
+    folder = stage(tmp_path)
+    list(learn(folder, Walker, 2, 3, CPU))
+    data = safetensors.torch.save({"end": torch.tensor([value])}, {"step": "2"})
+    (folder.path / "network.safetensors").write_bytes(data)
+    with pytest.raises(TrainingError, match=r"network.*end holds numbers that are NaN.*Delete the folder"):
+        learned(folder)
+
+
+def test_a_checkpoint_of_another_training(tmp_path):
+    folder = stage(tmp_path)
+    data = safetensors.torch.save({"other": torch.zeros(1)}, {"step": "1"})
+    (folder.path / "checkpoint.safetensors").write_bytes(data)
+    with pytest.raises(TrainingError, match=r"checkpoint.*doesn't fit.*place.*Delete the folder"):
         list(learn(folder, Walker, 3, 3, CPU))

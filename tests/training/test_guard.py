@@ -12,11 +12,14 @@ import torch
 
 from spml_core.errors import TrainingError
 from spml_core.labeling.trained_model import TrainedModel
+from spml_core.models.finite import finite_losses
 from spml_core.relations import MemoryBank
 from spml_core.relations.memory import BankEntry
+from spml_core.seeds.tag_classifier import Bag, fit_tag_classifier
 from spml_core.training import StepDone, loop
 from spml_core.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Progress, save_checkpoint
-from spml_core.training.guard import finite_losses
+from spml_core.training.linear_start import fit_logistic
+from spml_core.video.soft_fitting import fit_soft
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -157,3 +160,49 @@ def test_a_checkpoint_without_all_its_tensors_is_told_in_one_line(
     file.write_bytes(safetensors.torch.save(tensors, about))
     with pytest.raises(TrainingError, match="without --resume"):
         run(blob_set[0], tiny.changed(steps=4), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("broken", [torch.zeros(7, 7), None])
+def test_a_checkpoint_whose_optimiser_is_of_another_network(
+    blob_set, tiny, run, tmp_path, monkeypatch, broken
+):
+    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    list(loop.train(blob_set[0], tiny.changed(steps=2), tmp_path))
+    file = tmp_path / CHECKPOINT_FILE
+    with safetensors.safe_open(file, "pt") as there:
+        about, tensors = there.metadata(), {n: there.get_tensor(n) for n in there.keys()}  # noqa: SIM118
+    if broken is None:
+        tensors["optimiser.99.exp_avg"] = tensors.pop("optimiser.0.exp_avg")
+    else:
+        tensors["optimiser.0.exp_avg"] = broken
+    file.write_bytes(safetensors.torch.save(tensors, about))
+    with pytest.raises(TrainingError, match=r"optimiser.*without --resume"):
+        run(blob_set[0], tiny.changed(steps=2), tmp_path, resume=True)
+
+
+def test_a_checkpoint_that_is_no_number_is_not_gone_on_from(blob_set, tiny, run, tmp_path):
+    list(loop.train(blob_set[0], tiny.changed(steps=2), tmp_path))
+    file = tmp_path / CHECKPOINT_FILE
+    with safetensors.safe_open(file, "pt") as there:
+        about, tensors = there.metadata(), {n: there.get_tensor(n) for n in there.keys()}  # noqa: SIM118
+    tensors["network.head.bias"] = tensors["network.head.bias"] * math.nan
+    file.write_bytes(safetensors.torch.save(tensors, about))
+    with pytest.raises(TrainingError, match=r"network\.head\.bias holds numbers that are NaN"):
+        run(blob_set[0], tiny.changed(steps=2), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_fits_before_the_first_step_have_the_same_guard(value):
+    features = torch.tensor([[0.0, 1.0], [value, 2.0], [1.0, 0.0]])
+    with pytest.raises(TrainingError, match=r"Linear start: the loss cross_entropy is .* in step"):
+        fit_logistic(features, torch.tensor([0, 1, 0]), 2)
+    with pytest.raises(TrainingError, match=r"Learning from films: the loss cross_entropy is .* in step"):
+        fit_soft(features, torch.full((3, 2), 0.5), torch.ones(3))
+    bags = [Bag(features, torch.tensor([True]), torch.tensor([False]))]
+    with pytest.raises(TrainingError, match=r"Classifier of tags: the loss tags is .* in step"):
+        fit_tag_classifier(bags)
+
+
+def test_a_fit_without_any_label_is_nothing_that_broke():
+    weight, bias = fit_logistic(torch.ones(0, 2), torch.zeros(0, dtype=torch.int64), 3)
+    assert not weight.any() and (bias < 0).all()
