@@ -14,7 +14,9 @@ from spml_core.errors import MarkError
 from spml_core.io import read_index_png
 from spml_core.io.imports.coco_dataset import CocoAnnotation
 from spml_core.io.imports.files import find_files, read_bytes, read_json_object
-from spml_core.io.tables import delimiter_and_columns
+from spml_core.io.imports.index_pngs import masks_among
+from spml_core.io.imports.yolo_labels import holds_outlines
+from spml_core.io.tables import decoded, delimiter_and_columns
 from spml_core.project import Project
 
 KINDS: Mapping[str, str] = {
@@ -42,7 +44,8 @@ _REMEDY = (
 def options_for(path: Path) -> dict[str, Any]:
     """Find out which options ``import_marks`` needs to read a file or folder: its kind, by suffix and content.
 
-    Index PNGs are taken for scribbles where most of their pixels are unmarked (255), else for masks.
+    Index PNGs are taken for scribbles where most of their pixels are unmarked (255), else for masks. In a data set of
+    YOLO's or COCO's, PNGs in a folder called images are the pictures, and outlines are masks.
 
     Raises
     ------
@@ -54,6 +57,10 @@ def options_for(path: Path) -> dict[str, Any]:
     found = find_files(path, _SUFFIXES, "marks")
     for suffix in _SUFFIXES:
         same = [file for file in found if file.suffix.lower() == suffix]
+        if suffix == ".json" and any(file.suffix.lower() in (".xml", ".txt") for file in found):
+            same = [file for file in same if _is_of_marks(file)]
+        if suffix == ".png" and any(file.suffix.lower() == ".txt" for file in found):
+            same = masks_among(same, path)
         if same:
             return _options_for_folder(path, suffix, same)
     raise MarkError(f"There is nothing in {path} that looks like marks.", _REMEDY)
@@ -104,7 +111,8 @@ def _options_for_file(file: Path, given: Path) -> dict[str, Any]:
     if suffix == ".json":
         return _options_for_json(file, given)
     if suffix == ".txt":
-        return {"boxes": given}
+        files = find_files(given, (".txt",), "marks") if given.is_dir() else [file]
+        return {"masks" if holds_outlines(files, given) else "boxes": given}
     if suffix == ".xml" and b"<object" in read_bytes(file):
         return {"boxes": given}
     if suffix == ".xml" and given.is_dir():
@@ -114,8 +122,16 @@ def _options_for_file(file: Path, given: Path) -> dict[str, Any]:
     raise MarkError(f"{file} doesn't look like marks.", _REMEDY)
 
 
+def _is_of_marks(file: Path) -> bool:
+    """Whether a JSON file beside others holds marks, and not what a program noted."""
+    try:
+        return not {"shapes", "annotations"}.isdisjoint(read_json_object(file))
+    except MarkError:
+        return False
+
+
 def _kind_of_table(path: Path) -> str:
-    text = read_bytes(path)[:_HEAD].decode("utf-8-sig", errors="replace").replace("\0", "")
+    text = decoded(read_bytes(path)[:_HEAD])
     _, names = delimiter_and_columns(text)
     if not {"x", "y"} <= set(names):
         return "tags"

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from spml_core.classes import IGNORE, ClassTable
+from spml_core.classes import IGNORE, MAX_CLASSES, ClassTable
 from spml_core.errors import ClassError
 from spml_core.io.atomic import write_atomic
+
+_DIGITS = 18
+"""Of the longest key that is looked at as a number."""
+
+_SHOWN = 60
+"""Characters of a key in an error."""
 
 
 def read_classes(path: Path | str) -> ClassTable:
@@ -21,16 +27,20 @@ def read_classes(path: Path | str) -> ClassTable:
     """
     pairs = _read_pairs(Path(path))
     names: dict[int, str] = {}
+    if len(pairs) > MAX_CLASSES + 1:
+        raise ClassError(f"{path} names {len(pairs)} classes; {MAX_CLASSES} is the most.", "Merge some.")
     for key, name in pairs:
-        if not key.strip().isdecimal():
+        if not key.strip().isdecimal() or len(key) > _DIGITS:
+            shown = repr(key) if len(key) <= _SHOWN else f"{key[:_SHOWN]!r}..."
             raise ClassError(
-                f"{path} has the key {key!r}.", 'Keys are "0", "1" and so on, and "255" for void.'
+                f"{path} has the key {shown}.", 'Keys are "0", "1" and so on, and "255" for void.'
             )
         index = int(key)
         if index == IGNORE:
             continue
         if not isinstance(name, str):
-            raise ClassError(f"{path} names class {index} {name!r}.", "Give a name in quotes.")
+            shown = f"a {type(name).__name__}" if isinstance(name, list | dict) else str(name)[:_SHOWN]
+            raise ClassError(f"{path} names class {index} {shown}.", "Give a name in quotes.")
         if index in names:
             raise ClassError(f"{path} names class {index} twice.", "Give every class one line.")
         names[index] = name

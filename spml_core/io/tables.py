@@ -83,7 +83,7 @@ def read_table(path: Path | str, columns: Sequence[str], optional: Sequence[str]
     """
     path = Path(path)
     try:
-        text = _decode(path.read_bytes())
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise MarkError(
             f"{path} can't be read: {error.strerror}.", "Check that it is there and readable."
@@ -137,7 +137,7 @@ def _row(
     return TableRow(path, line, row, decimal_comma)
 
 
-def _decode(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """Text of the bytes: by byte order mark, by the zeros of UTF-16, as UTF-8, or else as Latin-1."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")

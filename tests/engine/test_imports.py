@@ -63,7 +63,7 @@ def test_all_kinds_at_once_are_one_step_with_masks_below(project, files):
     assert done.marks == {kind: {"labelme": 4, "tags": 3}.get(kind, 1) for kind in files}
     assert done.pictures == 4
     (warning,) = done.warnings
-    assert "1 pictures that the project doesn't have" in warning
+    assert "1 picture that the project doesn't have" in warning
     marks = marks_of(project)
     kinds = [type(mark) for mark in marks["p0"]]
     assert kinds == [Patch, Patch, Tag, Tag, Tag, Scribble, Point]

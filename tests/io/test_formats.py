@@ -1,3 +1,5 @@
+import json
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -43,6 +45,27 @@ def test_wrong_class_files_are_refused_by_name(tmp_path, text, words):
         read_classes(path)
     assert str(path) in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"\u00b2": "a"}', "has the key '\u00b2'"),
+        ('{"--1": "a"}', "has the key '--1'"),
+        ('{"' + "9" * 5000 + '": "a"}', r"has the key '9{60}'\.\.\."),
+        ('{"0": ' + "9" * 5000 + "}", "is no JSON"),
+        ('{"0": ' + "[" * 900 + "]" * 900 + "}", "names class 0 a list"),
+        ('{"0": ' + "[" * 100_000 + "]" * 100_000 + "}", "is no JSON"),
+        (json.dumps({str(i): f"c{i}" for i in range(10**6)}), "names 1000000 classes; 254 is the most"),
+    ],
+    ids=["superscript", "dashes", "digits", "number", "nested", "deep", "a million"],
+)
+def test_class_files_made_to_do_harm(tmp_path, text, words):
+    path = tmp_path / "c.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ClassError, match=words) as caught:
+        read_classes(path)
+    assert len(str(caught.value)) < 500
 
 
 def test_a_missing_or_binary_class_file(tmp_path):

@@ -66,6 +66,10 @@ def write(folder, name, content):
         ("lines/first.xml", LINES, "scribbles", Scribble),
         ("labelme/first.json", labelme(), "labelme", Point),
         ("yolo/first.txt", "1 0.5 0.5 0.2 0.2\n", "boxes", Box),
+        ("yolo/first.txt", "1 0.1 0.1 0.5 0.1 0.6 0.3 0.5 0.5 0.1 0.5\n", "masks", Patch),
+        ("yolo/first.txt", "1 0.5 0.4 0.7 0.5 0.5 0.6 0.3 0.5\n", "boxes", Box),
+        ("a.json", coco(segmentation=[[5, 5, 15, 5, 10, 15]]), "masks", Patch),
+        ("a.csv", "sep=;\nimage;x;y;class\nfirst;3,5;4;leaf\n", "points", Point),
     ],
 )
 def test_files_and_folders_of_all_kinds(small_project, tmp_path, name, content, kind, mark):
@@ -118,3 +122,24 @@ def test_an_import_that_fails_adds_nothing(small_project, tmp_path):
 def test_the_window_needs_no_torch_for_it():
     code = "import sys, spml_napari.mark_files; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_data_set_with_its_pictures_and_notes(small_project, tmp_path):
+    """As labelling programs export for YOLO: labels, pictures as PNGs, and a JSON file about themselves."""
+    folder = tmp_path / "export"
+    for name in ("labels", "images"):
+        (folder / name).mkdir(parents=True)
+    write(folder, "notes.json", {"categories": [{"id": 0, "name": "leaf"}], "info": {"year": 2026}})
+    write(folder, "classes.txt", "leaf\n")
+    write(folder / "labels", "first.txt", "0 0.5 0.5 0.2 0.2\n")
+    Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(folder / "images/first.png")
+    assert options_for(folder) == {"boxes": folder}
+    kind, summary = import_any(small_project, folder)
+    assert (kind, summary.pictures, summary.marks) == ("boxes", 1, {"boxes": 1})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "latin-1"])
+def test_tables_of_excel_are_told_in_every_encoding(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("sep=;\r\nimage;x;y;class\r\nfirst;3,5;4;leaf\r\n".encode(encoding))
+    assert options_for(path) == {"points": path}

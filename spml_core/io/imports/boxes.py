@@ -7,6 +7,7 @@ from pathlib import Path
 from spml_core.classes import ClassTable
 from spml_core.errors import MarkError
 from spml_core.io.imports.coco_boxes import read_coco_boxes
+from spml_core.io.imports.coco_dataset import is_coco
 from spml_core.io.imports.files import find_files
 from spml_core.io.imports.pictures import MarksByPicture, Sizes, is_named_after_picture
 from spml_core.io.imports.voc_boxes import read_voc_boxes
@@ -79,6 +80,8 @@ def _files_of_one_kind(folder: Path, pictures: Sizes) -> tuple[str, list[Path]]:
             f"There are no boxes in {folder}.",
             "Give COCO JSON, Pascal VOC XML, or YOLO text files named as their pictures.",
         )
+    if len(by_kind) > 1 and not any(map(is_coco, by_kind.get(".json", ()))):
+        by_kind.pop(".json", None)  # notes of a program
     if len(by_kind) > 1:
         kinds = " and ".join(_KINDS[kind] for kind in sorted(by_kind))
         raise MarkError(f"{folder} holds {kinds}.", "Give the file or folder of one of them.")

@@ -136,6 +136,15 @@ class CocoDataset:
         return found
 
 
+def is_coco(path: Path) -> bool:
+    """Whether a JSON file has the lists of a COCO data set, or can't be read, of which the reader tells."""
+    try:
+        content = read_json_object(path)
+    except MarkError:
+        return True
+    return isinstance(content.get("images"), list) and isinstance(content.get("annotations"), list)
+
+
 def read_coco(path: Path, pictures: Sizes, warnings: ImportWarnings) -> CocoDataset:
     """Read a COCO data set.
 

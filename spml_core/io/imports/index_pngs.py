@@ -5,6 +5,7 @@ Here 255 gets its meaning (METHODS.md 0.2): "not annotated" in a scribble PNG, v
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def _coco_file(path: Path) -> Path | None:
     """The JSON file that was given, or that a folder without masks holds alone."""
     if path.is_file() and path.suffix.lower() == ".json":
         return path
-    if not path.is_dir() or _holds_pngs(path):
+    if not path.is_dir() or masks_among(find_files(path, (".png",), "masks"), path):
         return None
     found = find_files(path, (".json",), "masks")
     return found[0] if len(found) == 1 else None
@@ -79,16 +80,15 @@ def _yolo_files(path: Path, pictures: Sizes) -> list[Path]:
     """The text file that was given, or those of a folder without masks if some are named as pictures."""
     if path.is_file() and path.suffix.lower() == ".txt":
         return [path]
-    if not path.is_dir() or _holds_pngs(path):
+    if not path.is_dir() or masks_among(find_files(path, (".png",), "masks"), path):
         return []
     found = find_files(path, (".txt",), "masks")
     return found if any(is_named_after_picture(file, pictures, path) for file in found) else []
 
 
-def _holds_pngs(folder: Path) -> bool:
-    """Whether there are PNGs, other than in folders called images, where data sets keep their pictures."""
-    found = find_files(folder, (".png",), "masks")
-    return any("images" not in map(str.lower, path.relative_to(folder).parts[:-1]) for path in found)
+def masks_among(pngs: Iterable[Path], folder: Path) -> list[Path]:
+    """The PNGs of a folder but for those in subfolders called images, where data sets keep their pictures."""
+    return [path for path in pngs if "images" not in map(str.lower, path.relative_to(folder).parts[:-1])]
 
 
 def scribble_patch(codes: npt.NDArray[np.uint8]) -> Patch | None:

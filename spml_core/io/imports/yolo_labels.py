@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spml_core.classes import ClassTable
-from spml_core.errors import ClassError
+from spml_core.errors import ClassError, MarkError
 from spml_core.io.imports.class_words import find_classes, warn_of_one_class
 from spml_core.io.imports.files import read_bytes
 from spml_core.io.imports.pictures import Said, Sizes, is_named_after_picture, pictures_of_files
@@ -102,6 +102,29 @@ def read_yolo(
     ):
         shapes[stem].append(shape)
     return YoloLabels(shapes, class_of)
+
+
+def holds_outlines(paths: Sequence[Path], source: Path) -> bool:
+    """Whether most lines of some text files, whatever pictures they are of, are outlines and no boxes.
+
+    Raises
+    ------
+    MarkError
+        If a file can't be read.
+    """
+    texts = [read_bytes(path).decode("utf-8-sig", errors="replace") for path in paths]
+    try:
+        lines = [
+            parse_line("", line)
+            for text in texts
+            if looks_like_labels(text)
+            for line in text.splitlines()
+            if line.strip()
+        ]
+        shapes = read_shapes(lines, find_hints(source), ImportWarnings())
+    except MarkError:  # the importer says what is wrong
+        return False
+    return 2 * sum(not shape.is_box for shape in shapes) > len(shapes)
 
 
 def _labels(
