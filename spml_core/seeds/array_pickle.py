@@ -7,14 +7,19 @@ name in the pickle is refused before it is looked up.
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
+import pickletools
 import re
 from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_MOST_REUSED = 40
+"""Times that tuples may be used again; numpy's pickles do so hardly ever."""
 
 
 class RefusedPickleError(pickle.UnpicklingError):
@@ -29,11 +34,48 @@ def load_arrays(file: IO[bytes]) -> object:
     Raises
     ------
     RefusedPickleError
-        If the pickle asks for anything else.
+        If the pickle asks for anything else, or would unfold to far more than its bytes.
     Exception
         Of nearly any kind, if its bytes are damaged.
     """
-    return _plain(_ArrayUnpickler(file).load())
+    start = file.tell()
+    _check_size(file)
+    file.seek(start)
+    return _plain(_ArrayUnpickler(file).load(), {})
+
+
+def _check_size(file: IO[bytes]) -> None:
+    """Refuse what makes a small pickle large or endless, before any of it is built.
+
+    Numbered places far beyond the number of objects; sets, which arrays don't need; and tuples used again and again:
+    each level of them doubles the work of whatever looks into all, as a dictionary does with its keys.
+    """
+    start = file.tell()
+    most = file.seek(0, io.SEEK_END)
+    file.seek(start)
+    of_tuples: set[int] = set()
+    places = reused = 0
+    last = ""
+    for opcode, argument, _ in pickletools.genops(file):
+        name = opcode.name
+        if name in ("EMPTY_SET", "ADDITEMS", "FROZENSET"):
+            raise RefusedPickleError("sets")
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            place = places if argument is None else int(argument)
+            if place > most:
+                raise RefusedPickleError(f"place {place} of a few")
+            places += 1
+            if last.startswith("TUPLE"):
+                of_tuples.add(place)
+            else:
+                of_tuples.discard(place)
+        elif name == "DUP" or (
+            name in ("GET", "BINGET", "LONG_BINGET") and argument is not None and int(argument) in of_tuples
+        ):
+            reused += 1
+            if reused > _MOST_REUSED:
+                raise RefusedPickleError("tuples inside tuples without end")
+        last = name
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -127,12 +169,18 @@ _STAND_INS = {
 }
 
 
-def _plain(value: object) -> object:
-    """The value with the stand-ins replaced by what they hold."""
+def _plain(value: object, done: dict[int, object]) -> object:
+    """The value with the stand-ins replaced by what they hold; what stands in it twice is worked out once."""
+    if not isinstance(value, _Array | dict | list | tuple):
+        return value
+    if id(value) in done:
+        return done[id(value)]
+    found: object
     if isinstance(value, _Array):
-        return _plain(value.content)
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        found = _plain(value.content, done)
+    elif isinstance(value, dict):
+        found = {_plain(key, done): _plain(item, done) for key, item in value.items()}
+    else:
+        found = [_plain(item, done) for item in value]
+    done[id(value)] = found
+    return found

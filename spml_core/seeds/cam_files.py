@@ -7,6 +7,7 @@ nothing but arrays and numbers (array_pickle.py).
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,14 @@ from numpy.typing import NDArray
 from spml_core.errors import MarkError
 from spml_core.io import write_atomic
 from spml_core.seeds.array_pickle import RefusedPickleError, load_arrays
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+_MOST_BYTES = 1 << 33
+"""Of the maps of one picture: 100 classes on 20 million pixels."""
 
 _AGAIN = "Export it anew: a dictionary from class number to a (height, width) map, saved with numpy.save."
 
@@ -84,6 +93,7 @@ def write_activation_maps(path: Path | str, activation: ActivationMaps) -> None:
 
 def _from_npz(path: Path, content: bytes) -> dict[int, NDArray[np.generic]]:
     try:
+        _check_sizes(path, content)
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             classes, maps = stored["classes"], stored["maps"]
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
@@ -95,15 +105,32 @@ def _from_npz(path: Path, content: bytes) -> dict[int, NDArray[np.generic]]:
     return {int(number): m for number, m in zip(classes, maps, strict=True)}
 
 
+def _check_sizes(path: Path, content: bytes) -> None:
+    """Refuse arrays of absurd shape by their headers: a zip of a few bytes may stand for terabytes."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in ("classes.npy", "maps.npy"):
+            with archive.open(name) as file:
+                version = np.lib.format.read_magic(file)
+                if version not in _HEADERS:
+                    raise ValueError(f"version {version} of the format")
+                shape, _, dtype = _HEADERS[version](file)
+            if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize > _MOST_BYTES:
+                raise MarkError(
+                    f"{path} says that {name} is of shape {_short(shape)}, more than {_MOST_BYTES >> 30} GiB.",
+                    "Write it anew.",
+                )
+
+
+def _short(shape: tuple[int, ...]) -> str:
+    text = str(shape)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _from_dictionary(path: Path, content: bytes) -> dict[int, NDArray[np.generic]]:
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, _, dtype = read_header(file)
+        shape, _, dtype = _HEADERS[version](file)
         stored = load_arrays(file) if dtype.hasobject else None
     except RefusedPickleError as refusal:
         raise MarkError(
@@ -127,6 +154,12 @@ def _stacked(path: Path, numbered: Mapping[int, NDArray[Any]], num_classes: int)
     sizes = {m.shape for m in numbered.values()}
     if len(sizes) != 1 or len(next(iter(sizes))) != 2 or 0 in next(iter(sizes)):
         raise MarkError(f"{path} has maps of the shapes {sorted(sizes)}.", "Give one size (height, width).")
+    height, width = next(iter(sizes))
+    if (num_classes - 1) * height * width * 4 > _MOST_BYTES:
+        raise MarkError(
+            f"{path} has maps of {height} x {width}, for {num_classes} classes more than {_MOST_BYTES >> 30} GiB.",
+            "Write smaller ones: they are stretched over the picture.",
+        )
     maps = np.zeros((num_classes - 1, *next(iter(sizes))), np.float32)
     present = np.zeros(num_classes, bool)
     for index, values in numbered.items():

@@ -4,6 +4,8 @@ import io
 import os
 import pickle
 import pickletools
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -188,3 +190,87 @@ def test_plain_arrays_and_foreign_archives_are_refused(tmp_path):
         read_activation_maps(tmp_path / "c.npz", K)
     with pytest.raises(MarkError, match="can't be read"):
         read_activation_maps(tmp_path / "none.npy", K)
+
+
+def shared(depth, build):
+    """A pickle of a few hundred bytes whose values hold 2 to the power of ``depth`` others."""
+    value = build([1.0])
+    for _ in range(depth):
+        value = build([value, value])
+    return value
+
+
+class Shared:
+    """Nothing but lists and tuples, as opcodes by hand, for what Python itself would need for ever."""
+
+    @staticmethod
+    def tuples_as_a_key(depth):
+        body = b"K\x01\x85q\x00"
+        for level in range(depth):
+            body += b"0" + b"h" + bytes([level]) + b"h" + bytes([level]) + b"\x86q" + bytes([level + 1])
+        return b"\x80\x02}(" + body + b"K\x02u."
+
+    @staticmethod
+    def duplicates_as_a_key(depth):
+        return b"\x80\x02}(K\x01\x85" + b"2\x86" * depth + b"K\x02u."
+
+
+PICKLES = {
+    "lists": pickle.dumps({0: shared(60, list)}),
+    "tuples": pickle.dumps({0: shared(60, tuple)}),
+    "dictionaries": pickle.dumps({0: shared(60, lambda items: dict(enumerate(items)))}),
+    "tuples as a key": Shared.tuples_as_a_key(60),
+    "duplicates as a key": Shared.duplicates_as_a_key(60),
+    "sets": pickle.dumps({0: {1, 2}}),
+    "a far place": b"\x80\x02}r\xff\xff\xff\xff.",
+    "a list in itself": b"\x80\x02}(K\x00]q\x00h\x00au.",
+    "a huge text": b"\x80\x04\x8d" + (1 << 42).to_bytes(8, "little") + b"a.",
+    "a huge array of bytes": b"\x80\x05\x96" + (1 << 42).to_bytes(8, "little") + b"a.",
+    "deep": b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".",
+}
+
+
+@pytest.mark.parametrize("case", PICKLES)
+def test_small_pickles_that_would_unfold_without_end_are_one_line(tmp_path, case):
+    path = tmp_path / "a.npy"
+    path.write_bytes(npy_around(PICKLES[case]))
+    start = time.perf_counter()
+    with pytest.raises(MarkError, match=r"a\.npy") as caught:
+        read_activation_maps(path, K)
+    assert time.perf_counter() - start < 10
+    assert len(str(caught.value)) < 600
+
+
+def test_what_stands_in_a_dictionary_twice_is_read_twice(tmp_path):
+    one = np.ones((3, 4))
+    np.save(tmp_path / "a.npy", {1: one, 5: one})
+    np.testing.assert_array_equal(np.flatnonzero(read_activation_maps(tmp_path / "a.npy", K).present), [2, 6])
+
+
+@pytest.mark.parametrize(
+    ("classes", "maps"),
+    [
+        ((1,), (1, 1 << 20, 1 << 20)),
+        ((1 << 40,), (1, 2, 2)),
+        ((1,), (-1, 2, 2)),
+        ((1 << 62, 1 << 62), (1, 2, 2)),
+    ],
+)
+def test_an_archive_of_terabytes_is_one_line(tmp_path, classes, maps):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, shape, descr in (("classes", classes, "|u1"), ("maps", maps, "<f4")):
+            file = io.BytesIO()
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": descr, "fortran_order": False, "shape": shape}
+            )
+            archive.writestr(f"{name}.npy", file.getvalue() + bytes(64))
+    with pytest.raises(MarkError, match=r"a\.npz .*(says that .* is of shape|holds no readable)") as caught:
+        read_activation_maps(path, K)
+    assert len(str(caught.value)) < 600
+
+
+def test_small_maps_of_one_class_do_not_become_gigabytes_of_others(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", classes=np.array([1]), maps=np.zeros((1, 4000, 4000), np.uint8))
+    with pytest.raises(MarkError, match=r"maps of 4000 x 4000, for 254 classes more than 8 GiB"):
+        read_activation_maps(tmp_path / "a.npz", 254)
