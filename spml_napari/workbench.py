@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
-from napari.utils.notifications import show_error, show_info, show_warning
 from numpy.typing import NDArray
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from spml_core.errors import ProjectError, SpmlError
 from spml_core.films import is_film
@@ -42,6 +41,8 @@ from spml_napari.session import Session
 from spml_napari.settings import load_settings
 from spml_napari.shortcuts import Shortcuts
 from spml_napari.suggestion_control import Live, SuggestionControl
+from spml_napari.toasts import Toasts
+from spml_napari.tools.native import main_window
 from spml_napari.training_control import TrainingControl
 from spml_napari.training_state import TrainingState
 from spml_napari.view_state import OverlayMode, Tool
@@ -57,8 +58,6 @@ __all__ = ["DOCKS", "Workbench"]
 
 _ANSWERS = "spml_core.engine.background.answer_process:serve_answers"
 _SUGGESTIONS = "spml_core.engine.background.suggest_process:serve_suggestions"
-_SLIDING_IN_MS = 300  # what napari takes for it, and a little
-_SHOW = {"info": show_info, "warning": show_warning, "error": show_error}
 
 
 class Workbench(QObject):
@@ -95,14 +94,18 @@ class Workbench(QObject):
         )
         self.measuring = MeasureControl(self.session, parent=self)
         self.flicker = FlickerLayer(viewer, self.measuring, parent=self)
+        self.toasts = Toasts(viewer, parent=self)
         self.drops = Drops(viewer, self.take_drop, parent=self)
         self._docks: dict[str, QWidget] = {}
-        self._window: QMainWindow | None = None
-        self._shortcuts: Shortcuts | None = None
+        self._window: QMainWindow | None = main_window(viewer)
+        self._window.installEventFilter(self)
+        self._shortcuts: Shortcuts | None = Shortcuts(
+            self.session, self._window, self.actions(), self._give_class
+        )
         self._closed = False
         self._place: tuple[float, float] | None = None
         self._take_settings()
-        self.session.reported.connect(self._notify)
+        self.session.reported.connect(self.toasts.show)
         # A run belongs to its project: it ends, and is written down, before another is opened.
         self.session.project_closing.connect(self._stop_training)
         self.training.state_changed.connect(self._on_training)
@@ -156,7 +159,6 @@ class Workbench(QObject):
         widget = self.docks.get(name)
         if widget is None:
             widget = self._docks[name] = DOCKS[name](self)
-            widget.installEventFilter(self)
         return widget
 
     @property
@@ -165,22 +167,11 @@ class Workbench(QObject):
         return {name: widget for name, widget in self._docks.items() if isalive(widget)}
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802 (Qt's name)
-        """Learn the window when a dock is shown in it, and see it close."""
-        if event is not None and isinstance(watched, QWidget):
-            if event.type() == QEvent.Type.Show and self._window is None:
-                QTimer.singleShot(0, self._find_window)
-            elif event.type() == QEvent.Type.Close and watched is self._window:
-                # A user may still say no to napari's question.
-                QTimer.singleShot(0, self._close_with_window)
+        """See the window close."""
+        if event is not None and event.type() == QEvent.Type.Close and watched is self._window:
+            # A user may still say no to napari's question.
+            QTimer.singleShot(0, self._close_with_window)
         return False
-
-    def _find_window(self) -> None:
-        for widget in self.docks.values():
-            window = widget.window()
-            if self._window is None and isinstance(window, QMainWindow):
-                self._window = window
-                window.installEventFilter(self)
-                self._shortcuts = Shortcuts(self.session, window, self.actions(), self._give_class)
 
     def _close_with_window(self) -> None:
         if self._window is None or not isalive(self._window) or not self._window.isVisible():
@@ -214,6 +205,7 @@ class Workbench(QObject):
             export.stop()
         if self._shortcuts is not None:
             self._shortcuts.detach()
+        # napari's window must be able to go, whoever still knows this object.
         self._shortcuts = self._window = None
         self.drops.detach()
         self.player.stop()
@@ -311,18 +303,6 @@ class Workbench(QObject):
             self._say("Begin with what you like: point at a region and press the number of its class.")
         else:
             self._say("There is nothing left to ask about this picture.")
-
-    def _notify(self, level: str, text: str) -> None:
-        _SHOW[level](text)
-        QTimer.singleShot(_SLIDING_IN_MS, self._unfold_toasts)
-
-    def _unfold_toasts(self) -> None:
-        """Show messages whole: napari shows one line of them, cut, until an arrow is pressed."""
-        if self._window is None or not isalive(self._window):
-            return
-        for toast in self._window.findChildren(QDialog):
-            if toast.property("expanded") is False and toast.sizeHint().height() > toast.height():
-                toast.expand()
 
     def _on_cursor(self, y: float, x: float) -> None:
         inspect = self.docks.get("inspect")

@@ -67,13 +67,18 @@ class ClassQuestion(QFrame):
             self._choices.addItem(swatch(color), name, value)
         self._choices.setVisible(bool(choices))
         self.show()
-        self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))
+        self._fit()
         (self._choices if choices else self._yes).setFocus()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         """Give the question the height that its lines need: a crowded column would cut it."""
         super().resizeEvent(event)
-        self._text.setMinimumHeight(self._text.heightForWidth(self._text.width()))
+        self._fit()
+
+    def _fit(self) -> None:
+        self._text.setMinimumHeight(
+            max(self._text.heightForWidth(self._text.width()), 0)
+        )  # -1 without a text
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Escape is no, Return is yes."""

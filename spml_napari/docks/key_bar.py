@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtpy.QtCore import QRectF, QSize, Qt
+from qtpy.QtCore import QEvent, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFontMetrics, QKeySequence, QPainter, QPaintEvent, QPalette
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
@@ -211,6 +211,12 @@ class ElidedLabel(QLabel):
     def resizeEvent(self, event: object) -> None:  # noqa: N802 (Qt's name)
         """Cut anew."""
         self._fit()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """Cut anew in another font."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._fit()
 
     def _fit(self) -> None:
         metrics, room = QFontMetrics(self.font()), self.contentsRect().width()

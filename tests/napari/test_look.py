@@ -1,5 +1,7 @@
 """The window holds on a small screen, with long words, and in both themes."""
 
+import itertools
+
 import numpy as np
 import pytest
 from napari.qt import get_stylesheet
@@ -246,17 +248,41 @@ def test_reasons_take_no_more_room_than_they_need(session, width, qtbot):
     assert (heights[0] == heights[1]) is wide and heights[2] > heights[0]
 
 
-def test_a_long_message_is_shown_whole(arrangement, project_path, qtbot):
-    text = "The picture is no longer where it was: /home/somebody/pictures/of/nuclei/first.png. " * 3
-    arrangement.bench.session.open(project_path)
-    qtbot.wait(50)
-    arrangement.bench.session.report_text("warning", text)
+def toasts(window):
+    return [d for d in window.findChildren(QDialog) if d.property("expanded") is not None and d.isVisible()]
 
-    def is_whole():
-        toasts = [d for d in arrangement.window.findChildren(QDialog) if d.property("expanded") is not None]
-        return any(d.property("expanded") and d.height() >= d.sizeHint().height() for d in toasts)
 
-    qtbot.waitUntil(is_whole, timeout=10_000)
+def is_whole(toast):
+    shown = QLabel.text(toast.message).replace("\u200b", "")  # napari's label says what it was given
+    label = toast.message
+    return (
+        "\u2026" not in shown
+        and label.height() >= label.heightForWidth(label.width())
+        and toast.rect().contains(label.geometry().translated(label.parentWidget().pos()))
+        and toast.parentWidget().rect().contains(toast.geometry())
+    )
+
+
+def test_messages_are_shown_whole_and_none_over_another(arrangement, qtbot):
+    name = "a_name_that_nobody_can_break_" * 5
+    texts = [
+        "The picture is no longer where it was: /home/somebody/pictures/of/nuclei/first.png. " * 3,
+        "A short one.",
+        f"The folder {name} holds no picture. Choose another one.",
+    ]
+    for text in texts:
+        arrangement.bench.session.report_text("warning", text)
+
+    def said():
+        shown = [d for d in toasts(arrangement.window) if d.message.text().replace("\u200b", "") in texts]
+        return shown if len(shown) == len(texts) and all(map(is_whole, shown)) else []
+
+    qtbot.waitUntil(lambda: bool(said()), timeout=10_000)
+    shown = said()
+    for below, above in itertools.pairwise(sorted(shown, key=lambda d: -d.y())):
+        assert not below.geometry().intersects(above.geometry())
+    assert shown[-1].y() == max(d.y() for d in shown)  # the newest is where napari puts one
+    assert shown[0].timer.interval() > shown[1].timer.interval()  # and there is time to read it
 
 
 def test_the_question_before_a_merge_is_not_cut(arrangement, project_path, qtbot):
