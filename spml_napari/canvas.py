@@ -118,6 +118,7 @@ class Canvas(QObject):
             loader.arrived.connect(self._on_arrived)
             loader.failed.connect(self._on_failed)
         viewer.mouse_move_callbacks.append(self._on_cursor)
+        viewer.canvas.events.size.connect(self._on_resized)
         follow(
             self,
             {
@@ -221,6 +222,7 @@ class Canvas(QObject):
         self.controller.detach()
         if self._on_cursor in self.viewer.mouse_move_callbacks:
             self.viewer.mouse_move_callbacks.remove(self._on_cursor)
+        self.viewer.canvas.events.size.disconnect(self._on_resized)
         self.asked.detach()
         self.loader.forget()
         self.frames.forget()
@@ -346,6 +348,11 @@ class Canvas(QObject):
         """Whether the user left the view as :meth:`fit` made it."""
         now = self._camera_now()
         return self._camera is not None and np.allclose(now, self._camera)
+
+    def _on_resized(self, event: object) -> None:
+        """Keep the whole picture in view when docks come and go, unless the user chose another part of it."""
+        if self._is_ready and self._is_untouched():
+            self.fit()
 
     def _camera_now(self) -> tuple[Any, ...]:
         camera = self.viewer.scene.camera

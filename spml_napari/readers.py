@@ -12,6 +12,8 @@ from spml_core.images import PROJECT_DATABASE
 from spml_napari.samples import SAMPLES, make_sample_project, samples_folder
 
 if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
     from spml_napari.session import Session
 
 Reader = Callable[[Any], list[tuple[None]]]
@@ -74,7 +76,7 @@ def _open(path: str) -> list[tuple[None]]:
 
     folder, viewer = project_folder(path), current_viewer()
     if folder is not None and viewer is not None:
-        _show(Workbench.of(viewer).session, folder)
+        _show(viewer, Workbench.of(viewer).session, folder)
     return [(None,)]  # napari's word for: read, and no layer to add
 
 
@@ -91,10 +93,14 @@ def _open_sample(address: str) -> list[tuple[None]]:
         except SpmlError as error:
             session.report(error)
         else:
-            _show(session, folder)
+            _show(viewer, session, folder)
     return [(None,)]
 
 
-def _show(session: Session, folder: Path) -> None:
-    if session.project is None or session.project.path.resolve() != folder.resolve():
-        session.open(folder)
+def _show(viewer: Viewer, session: Session, folder: Path) -> None:
+    if session.project is not None and session.project.path.resolve() == folder.resolve():
+        return
+    if session.open(folder):
+        from spml_napari.widgets import open_docks
+
+        open_docks(viewer)

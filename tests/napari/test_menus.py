@@ -164,6 +164,63 @@ def test_samples_open_from_the_file_menu(plain, qtbot, tmp_path, monkeypatch):
     assert [film.name for film in Workbench.of(plain).session.project.films] == ["film"]
 
 
+def test_a_project_that_is_opened_first_brings_its_docks_and_keys(plain, qtbot, project_path):
+    assert plain.open(str(project_path), plugin="spml-napari") == []
+    bench = Workbench.of(plain)
+    qtbot.waitUntil(lambda: bench.canvas.is_ready, timeout=LONG)
+    for title in ("Tools", "Pictures", "Classes", "Training"):
+        assert dock_of(plain, f"{title} (spml)") is not None
+    qtbot.keyClick(plain.window._qt_window, Qt.Key.Key_P)
+    assert bench.session.tool is Tool.POINT
+    for title in ("Tools", "Pictures", "Classes", "Training"):
+        close_by_cross(qtbot, dock_of(plain, f"{title} (spml)"))
+    qtbot.keyClick(plain.window._qt_window, Qt.Key.Key_B)
+    assert bench.session.tool is Tool.BOX  # keys need no dock
+    entry(plain, "Plugins", "spml", "Tools (spml)").trigger()
+    qtbot.waitUntil(lambda: dock_of(plain, "Tools (spml)") is not None, timeout=LONG)
+
+
+def test_a_film_that_is_opened_from_the_welcome_dock_brings_the_film_bar(plain, qtbot, film_project):
+    film_project.close()
+    entry(plain, "Plugins", "spml", "Welcome (spml)").trigger()
+    bench = Workbench.of(plain)
+    assert bench.docks["welcome"]._open(film_project.path)
+    for key in ("welcome", "tools", "pictures", "classes", "propagate", "film"):
+        qtbot.waitUntil(lambda key=key: key in bench.docks and bench.docks[key].isVisible(), timeout=LONG)
+    window = plain.window._qt_window
+    assert window.dockWidgetArea(dock_of(plain, "Film (spml)")) == Qt.DockWidgetArea.BottomDockWidgetArea
+    training = next(d for d in window.findChildren(QDockWidget) if d.windowTitle() == "Training (spml)")
+    qtbot.waitUntil(lambda: bool(window.tabifiedDockWidgets(training)), timeout=LONG)
+    assert [d.windowTitle() for d in window.tabifiedDockWidgets(training)] == ["Propagate (spml)"]
+
+
+def test_the_whole_picture_stays_in_view_when_docks_come_and_go(plain, qtbot, project_path):
+    entry(plain, "Plugins", "spml", "Tools (spml)").trigger()
+    bench = Workbench.of(plain)
+    assert bench.session.open(project_path)
+    qtbot.waitUntil(lambda: bench.canvas.is_ready, timeout=LONG)
+    qtbot.wait(100)
+
+    def seen():
+        height, width = (
+            bench.canvas.picture.layer.extent.world[1] - bench.canvas.picture.layer.extent.world[0]
+        )
+        zoom = plain.scene.camera.zoom
+        room = np.array(plain.canvas.size)
+        return bool((np.array([height, width]) * zoom <= room + 1).all())
+
+    plain.window._qt_window.resize(800, 600)
+    for title in ("Classes", "Training"):
+        entry(plain, "Plugins", "spml", f"{title} (spml)").trigger()
+    qtbot.wait(300)
+    assert seen()
+    plain.scene.camera.zoom *= 5  # what the user looks at stays
+    zoom = plain.scene.camera.zoom
+    entry(plain, "Plugins", "spml", "Classes (spml)").trigger()
+    qtbot.wait(300)
+    assert plain.scene.camera.zoom == zoom
+
+
 def test_in_the_app_docks_close_by_their_cross_and_come_back_by_the_menu(
     npe2pm, arrangement, qtbot, project_path
 ):

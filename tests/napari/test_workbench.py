@@ -356,8 +356,9 @@ def session_path(bench):
 # The end ------------------------------------------------------------------------------------------------
 
 
-def test_closing_the_window_leaves_nothing(viewer, bench, project_path, qtbot):
-    for name in DOCKS:
+@pytest.mark.parametrize("docks", [tuple(DOCKS), ()])
+def test_closing_the_window_leaves_nothing(viewer, bench, project_path, docks, qtbot):
+    for name in docks:
         viewer.window.add_dock_widget(bench.dock(name))
     bench.session.open(project_path)
     qtbot.waitUntil(lambda: bench.canvas.picture.layer.visible, timeout=LONG)
