@@ -28,6 +28,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from spml_core.errors import ConfigError, PictureError
+from spml_core.images.picture import MOST_PIXELS
 from spml_core.io.atomic import write_atomic
 from spml_core.spelling import composed
 
@@ -172,8 +173,14 @@ def _read(path: Path) -> tuple[NDArray[Any], bool]:
         elif suffix == ".png":
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                # By its class, past Image.open's limit on the number of pixels: the files are the user's own.
+                # By its class, past Image.open's limit on the number of pixels: ours is that of pictures.
                 with path.open("rb") as file, PngImagePlugin.PngImageFile(file) as image:
+                    if image.height * image.width > MOST_PIXELS:
+                        raise PictureError(
+                            f"{path} has {image.height} x {image.width} pixels, more than"
+                            f" {MOST_PIXELS / 1e9:.1f} billion.",
+                            "Cut it into smaller ones.",
+                        )
                     values = np.asarray(image.convert("RGB") if image.mode == "RGBA" else image)
         else:
             import tifffile

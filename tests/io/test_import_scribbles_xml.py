@@ -34,6 +34,14 @@ def read(folder):
     return read_scribbles(folder, SIZES, CLASSES, warnings), warnings.lines
 
 
+def test_a_scribble_without_a_point_or_with_too_many_is_left_out(tmp_path):
+    write(tmp_path, ("bird", []), ("boat", [(2, 5), (8, 5)]), ("bird", [(1, 1), (2, 2)] * 301))
+    marks, (empty, endless) = read(tmp_path)
+    assert marks == {"a": [Scribble(2, ((5, 2), (5, 8)), 3)]}
+    assert "without a point" in empty and "scribble 1" in empty
+    assert "more points than" in endless and "scribble 3, 602 points" in endless
+
+
 def test_lines_become_scribbles_of_width_three(tmp_path):
     write(
         tmp_path,
@@ -91,7 +99,6 @@ def test_a_file_without_lines_marks_nothing(tmp_path):
     [
         ([("zebra", [(1, 1)])], {}, ClassError, "scribble 2: Unknown class 'zebra'"),
         ([("", [(1, 1)])], {}, MarkError, "scribble 2: <polygon> has no <tag>"),
-        ([("boat", [])], {}, MarkError, "scribble 2 has no point"),
         ([("boat", [("x", 1)])], {}, MarkError, "scribble 2: X is 'x'"),
         ([("boat", [(1, "nan")])], {}, MarkError, "scribble 2: Y is 'nan'"),
         (

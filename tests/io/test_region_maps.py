@@ -1,5 +1,8 @@
 """Region maps and contour maps from files (METHODS.md 1.9 step 6)."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -215,3 +218,15 @@ def test_maps_are_found_by_their_pictures_name(tmp_path):
         find_region_maps(tmp_path / "empty")
     with pytest.raises(PictureError, match="no folder"):
         find_region_maps(tmp_path / "none")
+
+
+def test_a_small_file_of_billions_of_pixels_is_not_unpacked(tmp_path):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = chunk(b"IHDR", struct.pack(">2I5B", 60_000, 60_000, 1, 0, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b""))
+    with pytest.raises(PictureError, match=r"a\.png has 60000 x 60000 pixels, more than 1\.1 billion"):
+        read_regions(path, (60_000, 60_000))

@@ -19,7 +19,7 @@ from spml_core.io.imports.class_words import find_class, named_class
 from spml_core.io.imports.json_values import as_numbers, as_object, list_of, shown, text_of
 from spml_core.io.imports.pictures import Sizes, check_inside
 from spml_core.io.imports.polygons import disc_patch, mask_patch, polygon_patch
-from spml_core.io.imports.scribbles import LINE_WIDTH, line_inside
+from spml_core.io.imports.scribbles import LINE_WIDTH, TOO_MANY_POINTS, line_inside
 from spml_core.io.imports.warnings import ImportWarnings
 
 _POINTS = {
@@ -41,8 +41,6 @@ _PATCHES = ("polygon", "oriented_rectangle", "rotation", "quadrilateral", "circl
 
 _MOST_PIXELS = 1 << 22
 """That a mask may have whatever its picture's size."""
-
-_TOO_MANY = "Lines and groups of more points than their picture has pixels were left out"
 
 Places = list[tuple[float, float]]
 
@@ -89,7 +87,7 @@ def read_shape(
     least, most = _POINTS[kind]
     size = pictures[stem]
     if kind not in _PATCHES and len(pairs) > size[0] * size[1]:
-        warnings.add(_TOO_MANY, f"{where} on {stem!r}, a {kind} of {len(pairs)} points")
+        warnings.add(TOO_MANY_POINTS, f"{where} on {stem!r}, a {kind} of {len(pairs)} points")
         return []
     packed = as_object(where, shape).get("mask")
     if len(pairs) < least or (most is not None and len(pairs) > most) or (kind == "mask" and not packed):

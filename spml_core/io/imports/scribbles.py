@@ -26,6 +26,8 @@ from spml_core.io.imports.xml_values import child_number, child_text, said_by_xm
 from spml_core.io.index_png import read_index_png
 from spml_core.io.mask_folders import warn_of_black_and_white_scribbles
 
+TOO_MANY_POINTS = "Lines and groups of more points than their picture has pixels were left out"
+
 LINE_WIDTH = 3.0
 """Pixels; that of the published label maps made from the lines (METHODS.md 1.10.3)."""
 
@@ -108,19 +110,24 @@ def _read_lines(
     lines = root.findall("polygon")
     if not lines and root.find("object") is not None:
         raise MarkError(f"{path} holds boxes, no scribbles.", "Import it as boxes.")
-    return [
+    found = (
         _line(f"{path}, scribble {number}", line, pictures[stem], classes, warnings)
         for number, line in enumerate(lines, 1)
-    ]
+    )
+    return [line for line in found if line is not None]
 
 
 def _line(
     where: str, line: Element, size: tuple[int, int], classes: ClassTable, warnings: ImportWarnings
-) -> Mark:
+) -> Mark | None:
     index = named_class(where, child_text(where, line, "tag"), classes)
     points = [
         (child_number(where, point, "Y"), child_number(where, point, "X")) for point in line.findall("point")
     ]
     if not points:
-        raise MarkError(f"{where} has no point.", "Take it out of the file.")
+        warnings.add("Scribbles without a point were left out", where)
+        return None
+    if len(points) > size[0] * size[1]:
+        warnings.add(TOO_MANY_POINTS, f"{where}, {len(points)} points")
+        return None
     return Scribble(index, line_inside(where, points, size, warnings), LINE_WIDTH)
