@@ -6,9 +6,15 @@ Both look alike, and so do a space and a space that no line breaks at.
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from functools import lru_cache
 
+_SPACE = 32  # what comes before it are control characters
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
+)
+"""What Windows takes for devices, with any ending."""
 _INVISIBLE = "\u200b\u2060\ufeff"
 """Characters without width that Unicode doesn't count among white space."""
 
@@ -31,6 +37,15 @@ def tidy(name: str) -> str:
 def loosely(name: str) -> str:
     """What names share that differ only in case, in white space or in Unicode's form."""
     return composed(" ".join(tidy(name).casefold().split()))
+
+
+def is_file_part(name: str) -> bool:
+    """Whether a name can be part of a file's name, and can't lead out of its folder, here or on Windows."""
+    if name in ("", ".", "..") or any(letter in "/\\" or ord(letter) < _SPACE for letter in name):
+        return False
+    return os.name != "nt" or not (
+        any(letter in '<>:"|?*' for letter in name) or name.split(".")[0].strip().upper() in _DEVICES
+    )
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 
 from spml_core.errors import FilmError
 from spml_core.films import is_film, open_film, write_zarr_film
-from spml_core.io import storage_errors
+from spml_core.io.own_files import own_folder
 from spml_core.project import Project
 from spml_napari.adding import Addition, add_to_project
 
@@ -102,8 +102,7 @@ def add_layer(project: Project, layer: FilmLayer, tell: Callable[[int, int], Non
     source = layer.source
     if source is None or not _is_film_of(source, len(layer.data)):
         source = free_place(project.path / "films", layer.name)
-        with storage_errors(source.parent):
-            source.parent.mkdir(exist_ok=True)
+        own_folder(source.parent)
         write_zarr_film(layer.data, source, progress=tell)
     return add_to_project(project, [], [source], lambda done, total: None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 from spml_core.engine.run_control import MODEL_FILE
 from spml_core.errors import SpmlError
+from spml_core.io.own_files import read_own
 from spml_core.project import Run
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
@@ -118,10 +120,8 @@ def _last_events(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     step: dict[str, Any] = {}
     end: dict[str, Any] = {}
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().split(b"\n")
+        size = path.stat().st_size
+        lines = read_own(path, _TAIL, end=True).split(b"\n")
     except OSError:
         return step, end
     # The first may have lost its beginning; the last is empty, or was cut short by a kill.
@@ -139,7 +139,7 @@ def _last_events(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _event(line: bytes) -> dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}
 
@@ -158,8 +158,9 @@ def _local(created: str) -> datetime | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a whole number of many digits
+            return float(value) if math.isfinite(value) else None
     return None
 
 

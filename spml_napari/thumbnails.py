@@ -16,6 +16,7 @@ import numpy.typing as npt
 from spml_core.errors import SpmlError
 from spml_core.films import open_film
 from spml_core.images import Picture
+from spml_core.io.own_files import own_folder
 from spml_core.project import FilmRecord, PictureRecord, Project
 
 SIDE = 128
@@ -175,7 +176,7 @@ def _write(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     """Keep a thumbnail. Without waiting for the disk: after a power cut it is simply made again."""
     _, coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    with contextlib.suppress(OSError):  # a full or read-only disk: no cache then
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError, SpmlError):  # a full or read-only disk: no cache then
+        own_folder(path.parent)
         temporary.write_bytes(coded.tobytes())
         temporary.replace(path)

@@ -13,6 +13,7 @@ from spml_core.devices import find_device
 from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.errors import StorageError
 from spml_core.io import write_atomic
+from spml_core.io.own_files import own_folder
 from spml_core.models import DEFAULT_BACKBONE, Backbone, build_backbone
 from spml_core.project import PictureRecord, Project
 from spml_core.segments import Hierarchy
@@ -137,7 +138,7 @@ class FeatureStore:
             "descriptors": features.descriptors,
         }
         with contextlib.suppress(StorageError, OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(path.parent)
             write_atomic(path, lambda file: np.savez(file, **parts))
             self._make_room(path.parent)
 

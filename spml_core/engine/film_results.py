@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -22,13 +23,17 @@ from numpy.typing import NDArray
 from spml_core.classes import MAX_CLASSES, ClassTable
 from spml_core.errors import MarkError, ProjectError, StorageError
 from spml_core.io import read_index_png, storage_errors, write_index_png
+from spml_core.io.own_files import check_own, own_folder, refuse_link
 from spml_core.project import FilmRecord, Project
+from spml_core.project.database import BESIDE
+from spml_core.project.trusted import Expected, check_database
 
 DATABASE_FILE = "results.sqlite"
 LABELS_FOLDER = "labels"
 SOURCES = ("mark", "forward", "backward", "both")
 
 _VERSION = 1
+_LONG = (("class_lists", "ids"),)
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS class_lists (id INTEGER PRIMARY KEY, ids TEXT NOT NULL UNIQUE);
@@ -163,8 +168,7 @@ class FilmResults:
             missing.
         """
         path = self._path(result.index)
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(path.parent)
         ids = None if self._project is None else self._project.class_ids
         names = [str(number) for number in range(MAX_CLASSES if ids is None else len(ids))]
         classes = None if ids is None else self._class_list(ids)
@@ -197,7 +201,7 @@ class FilmResults:
         for frame in frames:
             if self._rows("SELECT frame FROM frames WHERE frame = ?", (frame,)):
                 self._write("DELETE FROM frames WHERE frame = ?", (frame,))
-            path = self._path(frame)
+            path = check_own(self._path(frame))
             with storage_errors(path):
                 path.unlink(missing_ok=True)
 
@@ -230,8 +234,9 @@ class FilmResults:
         names: set[str] = set()
         with contextlib.suppress(FileNotFoundError), os.scandir(self._folder / LABELS_FOLDER) as entries:
             names = {entry.name for entry in entries if entry.stat().st_size}
+        count = self._length() if self._count is None else self._count
         for row in self._rows(f"SELECT frame, {columns} FROM frames ORDER BY frame"):
-            if self._path(row[0]).name in names and (self._count is None or row[0] < self._count):
+            if self._path(row[0]).name in names and 0 <= row[0] < count:
                 yield row
 
     def _class_list(self, ids: Sequence[int]) -> int:
@@ -243,7 +248,14 @@ class FilmResults:
         assert self._project is not None
         if ids is None:
             return np.arange(256, dtype=np.uint8)
-        return self._project.codes_of(json.loads(ids)[:MAX_CLASSES])
+        try:
+            return self._project.codes_of([int(number) for number in json.loads(ids)][:MAX_CLASSES])
+        except (ValueError, TypeError, RecursionError, OverflowError) as error:
+            path = self._folder / DATABASE_FILE
+            raise ProjectError(
+                f"{path} is damaged: {ids[:40]!r} is no list of classes.",
+                f"Delete the folder {path.parent} and propagate again.",
+            ) from error
 
     # Table ----------------------------------------------------------------------------------------
 
@@ -275,10 +287,12 @@ def _connected(path: Path, create: bool = False) -> sqlite3.Connection:
             timeout=10,
         )
 
+    for end in ("", *BESIDE):
+        refuse_link(Path(f"{path}{end}"))
     connection = connect("rwc" if create else "rw")
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError:  # a full disk among them
         connection.close()
         if create:
             raise
@@ -291,7 +305,9 @@ def _connected(path: Path, create: bool = False) -> sqlite3.Connection:
                 f"{path} has the format version {version}; this program reads {_VERSION}.",
                 "Update the program.",
             )
-        if version < _VERSION:
+        if version == _VERSION:
+            check_database(connection, _expected(), path, long=_LONG)
+        else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
         # As in the project: a power cut may take the last rows back, which only costs computing them again.
@@ -300,6 +316,11 @@ def _connected(path: Path, create: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+@lru_cache
+def _expected() -> Expected:
+    return Expected.of(lambda empty: empty.executescript(_SCHEMA))
 
 
 @contextlib.contextmanager

@@ -26,10 +26,13 @@ from spml_core.io import (
     write_atomic,
     write_index_png,
 )
+from spml_core.io.own_files import open_to_append, own_folder, read_own
 from spml_core.project import PictureRecord, Project, Run
 
 SUMMARY_FILE = "summary.jsonl"
 MODEL_FILE = "model.txt"
+_MOST_SUMMARIES = 1 << 30
+"""Bytes; a summary has about one thousand."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,11 @@ class PredictionStore:
             If the folder can't be written.
         """
         folder = self._folder(run)
+        own_folder(folder)
         with storage_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             about = folder / MODEL_FILE
-            with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
-                if about.read_text("utf-8") == model:
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                if read_own(about) == model.encode():
                     return
             # The summary first: without it no prediction is there, whenever a kill comes.
             (folder / SUMMARY_FILE).unlink(missing_ok=True)
@@ -187,7 +190,7 @@ class PredictionStore:
             "shares": [_rounded(value) for value in summary.shares],
         }
         target = self._folder(run) / SUMMARY_FILE
-        with storage_errors(target), target.open("a+b") as file:
+        with open_to_append(target) as file:
             _end_torn_line(file)
             file.write(json_line(line).encode() + b"\n")
         return path
@@ -216,8 +219,8 @@ class PredictionStore:
         """Readable lines of the summary by picture; of several the last. What a kill left of a line is skipped."""
         lines: dict[str, dict[str, Any]] = {}
         with contextlib.suppress(FileNotFoundError):
-            for text in (self._folder(run) / SUMMARY_FILE).read_bytes().splitlines():
-                with contextlib.suppress(ValueError, KeyError, TypeError):
+            for text in read_own(self._folder(run) / SUMMARY_FILE, _MOST_SUMMARIES, end=True).splitlines():
+                with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError, OverflowError):
                     line = json.loads(text)
                     lines[str(line["picture"])] = {
                         "uncertainty": float(line["uncertainty"]),

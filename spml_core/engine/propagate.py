@@ -26,6 +26,7 @@ from spml_core.engine.worst_frame import worst_frame
 from spml_core.errors import MarkError, ProjectError
 from spml_core.films import Film
 from spml_core.io import storage_errors
+from spml_core.io.own_files import check_own, own_folder, refuse_link
 from spml_core.project import FilmRecord, Project
 from spml_core.video.film_flow import FilmFlow
 from spml_core.video.flow import build_flow
@@ -343,6 +344,7 @@ class _Propagation:
         return {direction: self._soft / f"{direction}-{digest}" for direction in ("forward", "backward")}
 
     def _drop_soft_maps(self, wanted: set[str]) -> None:
+        check_own(self._soft)
         with contextlib.suppress(OSError):
             for folder in self._soft.iterdir():
                 if folder.name not in wanted:
@@ -369,8 +371,9 @@ def _rewind(store: DiskSoftStore, span: PlannedSpan) -> None:
 @contextlib.contextmanager
 def _lock(folder: Path, film: FilmRecord) -> Iterator[None]:
     """One process at a time propagates a film; the system frees the lock when it ends, however it ends."""
+    own_folder(folder)
+    refuse_link(folder / _LOCK)
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / _LOCK, timeout=0, thread_local=False)
         try:
             lock.acquire()

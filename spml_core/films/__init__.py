@@ -1,7 +1,7 @@
 """Films: video files, folders of pictures, TIFF stacks and arrays, read frame by frame as 8-bit RGB."""
 
 from spml_core.films.arrays import film_from_array
-from spml_core.films.film import Film
+from spml_core.films.film import MOST_FRAMES, Film
 from spml_core.films.opening import (
     ANIMATION_SUFFIXES,
     COMMON_VIDEO_SUFFIXES,
@@ -15,6 +15,7 @@ from spml_core.films.zarr_store import write_zarr_film
 __all__ = [
     "ANIMATION_SUFFIXES",
     "COMMON_VIDEO_SUFFIXES",
+    "MOST_FRAMES",
     "VIDEO_SUFFIXES",
     "Film",
     "film_from_array",

@@ -15,7 +15,8 @@ from spml_core.errors import StorageError
 from spml_core.films.orientation import Orientation
 from spml_core.films.packet_table import PacketTable
 from spml_core.films.video_index import VideoIndex, build_index
-from spml_core.io.atomic import storage_errors, write_atomic
+from spml_core.io.atomic import write_atomic
+from spml_core.io.own_files import own_folder
 
 _VERSION = 1
 _HEAD_BYTES = 1 << 16
@@ -46,8 +47,8 @@ def stored_index(path: Path, folder: Path | None) -> VideoIndex:
     with contextlib.suppress(Exception):
         return _read(file, path, stamp)
     index = build_index(path)
-    with contextlib.suppress(StorageError), storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(StorageError):
+        own_folder(folder)
         write_index(file, index, stamp)
     return index
 

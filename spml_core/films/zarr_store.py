@@ -22,6 +22,7 @@ from spml_core.films.arrays import (
 from spml_core.films.film import Film, check_count, checked_rate
 from spml_core.films.steady_scaling import Pixels
 from spml_core.io.atomic import storage_errors
+from spml_core.io.own_files import own_folder
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup")
 _SECONDS = {"second": 1.0, "s": 1.0, "millisecond": 1e-3, "minute": 60.0, "hour": 3600.0}
@@ -190,7 +191,7 @@ def write_zarr_film(
 
     rate = checked_rate(frame_rate)
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(path.parent)
         whole = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:64]}."))
         try:
             array = zarr.create_array(

@@ -13,10 +13,11 @@ from spml_core.images.listing import (
     walk_pictures,
 )
 from spml_core.images.names import FrameNames, Match, PictureNames
-from spml_core.images.picture import MIN_SIDE, Picture
+from spml_core.images.picture import MIN_SIDE, MOST_PIXELS, Picture
 
 __all__ = [
     "MIN_SIDE",
+    "MOST_PIXELS",
     "PROJECT_DATABASE",
     "SUFFIXES",
     "Folders",

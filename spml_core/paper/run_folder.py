@@ -25,6 +25,7 @@ from PIL import Image
 
 from spml_core.errors import StorageError, TrainingError
 from spml_core.io import read_index_png, storage_errors, write_atomic
+from spml_core.io.own_files import own_folder, refuse_link
 from spml_core.training.events import StageProgress
 
 SETTINGS_FILE = "run.json"
@@ -115,8 +116,8 @@ class RunFolder:
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
-        with storage_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
+        own_folder(path)
+        refuse_link(path / _LOCK)
         self._lock = filelock.FileLock(path / _LOCK, timeout=0, thread_local=False)
         try:
             self._lock.acquire()
@@ -167,8 +168,8 @@ class RunFolder:
     def stage(self, name: str) -> StageFolder:
         """Folder of a stage, made if it isn't there."""
         path = self.path / name
+        own_folder(path)
         with storage_errors(path):
-            path.mkdir(exist_ok=True)
             for half in path.glob(_HALF_WRITTEN):
                 half.unlink()
         return StageFolder(path)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from spml_core.classes import ClassInfo, ClassTable
-from spml_core.errors import ClassError
+from spml_core.classes import MAX_CLASSES, ClassInfo, ClassTable
+from spml_core.errors import ClassError, ProjectError
 from spml_core.project.database import Database
 
 ClassState: TypeAlias = tuple[int | None, str, int, int, int, int | None]
@@ -59,6 +59,8 @@ class ClassEdit:
     merged: Mapping[int, int] = field(default_factory=dict)
 
 
+_MOST_EVER = 10_000  # with those that were merged or deleted
+
 NEW = 0
 """Id of a class that isn't in the database yet."""
 
@@ -71,17 +73,27 @@ def insert_classes(database: Database, classes: Iterable[ClassInfo]) -> None:
 
 def load_classes(database: Database) -> LoadedClasses:
     """Return the class table, and what became of classes that left it."""
-    rows = database.rows(f"SELECT id, {_STATE} FROM classes ORDER BY position")
+    rows = database.rows(f"SELECT id, {_STATE} FROM classes ORDER BY position LIMIT {_MOST_EVER + 1}")
     inside = [row for row in rows if row[1] is not None]
+    if len(rows) > _MOST_EVER or not 0 < len(inside) <= MAX_CLASSES:
+        raise ProjectError(
+            f"{database.path} is damaged: it has {len(inside)} of {len(rows)} classes or more;"
+            f" {MAX_CLASSES} is the most.",
+            "Restore the project from a copy.",
+        )
     codes = {row[0]: code for code, row in enumerate(inside)}
     target = {row[0]: row[6] for row in rows if row[1] is None}
+    lost = set[int]()
     for number in target:
         step, seen = number, set[int]()
-        while step in target and step not in seen:  # a damaged file may go round in circles
+        # A damaged file may go round in circles.
+        while step in target and step not in seen and step not in codes and step not in lost:
             seen.add(step)
             step = target[step]
         if step in codes:
-            codes[number] = codes[step]
+            codes |= dict.fromkeys(seen, codes[step])
+        else:
+            lost |= seen
     return LoadedClasses(
         ClassTable(tuple(ClassInfo(row[2], (row[3], row[4], row[5])) for row in inside)),
         tuple(row[0] for row in inside),

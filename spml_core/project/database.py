@@ -8,19 +8,24 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from spml_core.errors import ProjectError, StorageError
+from spml_core.io.own_files import refuse_link
 from spml_core.project import schema
+from spml_core.project.trusted import Expected, check_database
 
 _PRIMARY_CODE = 0xFF
-_LONGEST_VALUE = 2**28
-"""Bytes of the longest text or blob that is read: a mask of 16,000 x 16,000 pixels fits many times."""
+BESIDE = ("-wal", "-shm", "-journal")
+"""Ends of the names of files that SQLite writes beside a database."""
+# Their rows are as many as the marks: what of them is read is checked then.
+_UNCHECKED = ("marks", "mark_classes", "mark_changes")
+_LONG = (("meta", "value"), ("events", "note"), ("class_changes", "before"), ("class_changes", "after"))
 _LOG_BEGINS = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
-_CANNOT_SHARE = frozenset(
-    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-)
+_NO_FILES = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 """What SQLite says where readers can't make the file that they share: no permission, or no room."""
 
 
@@ -47,25 +52,28 @@ class Database:
         self.path = path
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._has_log = False
+        for end in ("", *BESIDE):
+            refuse_link(Path(f"{path}{end}"))
         with self._errors():
             try:
                 self._connection = self._connected(
                     "rwc" if create else "rw" if write else "ro", write, create
                 )
             except sqlite3.OperationalError as error:
-                if _primary_code(error) not in _CANNOT_SHARE:
-                    raise
-                if write and _primary_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                code = _primary_code(error)
+                if code not in _NO_FILES and (write or code not in _NO_ROOM):
                     raise
                 if write:
                     raise ProjectError(
                         f"{path} can't be written to: {error}.",
                         "Use commands for reading only, or change its permissions; spml info, suggest and export read.",
                     ) from error
-                self._connection = self._connected_unchanging()
+                self._connection = self._connected_unchanging(full=code in _NO_ROOM)
+        self._identity = _identity(path)
 
     def _connected(
-        self, mode: str, write: bool, create: bool, folder: Path | None = None
+        self, mode: str, write: bool, create: bool, folder: Path | None = None, *, alone: bool = False
     ) -> sqlite3.Connection:
         path = self.path if folder is None else folder / self.path.name
         connection = sqlite3.connect(
@@ -76,13 +84,15 @@ class Database:
             timeout=10,
         )
         try:
+            if alone:  # what readers share is kept in memory then
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._prepare(connection, write, create)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _connected_unchanging(self) -> sqlite3.Connection:
+    def _connected_unchanging(self, *, full: bool) -> sqlite3.Connection:
         """Open a file that nobody can change, as where SQLite can't make the files that readers share."""
         log = Path(f"{self.path}-wal")
         if not (log.exists() and log.stat().st_size):
@@ -98,6 +108,8 @@ class Database:
             return self._connected("ro", write=False, create=False, folder=Path(self._copy.name))
         except (OSError, sqlite3.OperationalError) as error:
             self._drop_copy()
+            if full:  # no room for a copy either: what readers share is kept in memory then
+                return self._connected("rw", write=False, create=False, alone=True)
             raise ProjectError(
                 f"{self.path.parent} wasn't closed properly, and can't be mended where nothing can be written.",
                 "Copy it to a place that can be written to, and open the copy.",
@@ -115,14 +127,18 @@ class Database:
             raise ProjectError(f"{self.path} is no spml project.", "Give the folder of a project.")
         known = len(schema.MIGRATIONS)
         schema.refuse_newer(version, known)
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
         if not create:
-            schema.check_schema(connection, version)
-            schema.check_values(connection)
+            check_database(
+                connection,
+                _expected(schema.MIGRATIONS[:version]),
+                self.path,
+                unchecked=_UNCHECKED,
+                long=_LONG,
+            )
+        connection.execute("PRAGMA foreign_keys = ON")
         if write:
-            connection.execute("PRAGMA journal_mode = WAL")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            self._has_log = str(mode).lower() == "wal"
             # A commit is handed to the system, which keeps it however the process ends. Waiting for the disk
             # itself would hold up the window by as long as a checkpoint of the training takes to be written.
             # So a power cut may take the last moments back, whole steps of them; it damages nothing.
@@ -150,6 +166,7 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.require_file()
                 self._connection.execute("COMMIT")
             except BaseException:
                 # SQLite rolls back by itself on some errors, a full disk among them.
@@ -170,7 +187,10 @@ class Database:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Run one statement; the id of the row it inserted, if any."""
         with self._lock, self._errors():
-            return self._connection.execute(statement, values).lastrowid or 0
+            done = self._connection.execute(statement, values).lastrowid or 0
+            if not self._connection.in_transaction:
+                self.require_file()
+            return done
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
@@ -191,6 +211,21 @@ class Database:
         """Keep a small fact about the project."""
         self.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
+    def require_file(self) -> None:
+        """See that what is written isn't lost: open files can be written to after they were deleted.
+
+        Raises
+        ------
+        ProjectError
+            If the file isn't where it was when it was opened.
+        """
+        there = _identity(self.path) == self._identity
+        if not there or (self._has_log and not Path(f"{self.path}-wal").exists()):
+            raise ProjectError(
+                f"{self.path.parent} was deleted or moved while it was open: this change isn't saved.",
+                "Put the project back, and open it again.",
+            )
+
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
@@ -207,16 +242,30 @@ class Database:
             ) from error
 
 
+@lru_cache
+def _expected(migrations: tuple[schema.Migration, ...]) -> Expected:
+    return Expected.of(lambda empty: schema.migrate(empty, migrations))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another that has its name now; None if there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
 def _primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
 
 
 def _translated(error: sqlite3.Error, path: Path) -> ProjectError | StorageError:
     """Return a SQLite error in the words of the SpmlError family."""
-    code = _primary_code(error)
+    code, error_code = _primary_code(error), getattr(error, "sqlite_errorcode", 0)
     if isinstance(error, sqlite3.ProgrammingError):
         return ProjectError(f"The project {path.parent} is closed: {error}.", "Open it again.")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or error_code == sqlite3.SQLITE_IOERR_SHMSIZE:
         return StorageError(f"There is no room to write {path}.", "Free some disk space and try again.")
     if code == sqlite3.SQLITE_IOERR:
         return StorageError(f"The disk failed on {path}: {error}.", "Check the disk and its free space.")

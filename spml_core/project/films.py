@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,19 @@ from hashlib import blake2b
 from pathlib import Path
 
 from spml_core.errors import FilmError, PictureError, ProjectError
-from spml_core.films import Film, film_hash, is_film, open_film
+from spml_core.films import MOST_FRAMES, Film, film_hash, is_film, open_film
 from spml_core.images import FrameNames, place_of, walk_files, walk_pictures
 from spml_core.project.choosing import FILM_FILES, FILM_FOLDERS
 from spml_core.project.database import Database
-from spml_core.project.pictures import FIND_MOVED, PictureRecord, absolute_path, is_as_stored, stored_path
-from spml_core.spelling import is_writable
+from spml_core.project.pictures import (
+    FIND_MOVED,
+    PictureRecord,
+    absolute_path,
+    check_stored,
+    is_as_stored,
+    stored_path,
+)
+from spml_core.spelling import is_file_part, is_writable
 
 _FRAMES = 32  # bits of a frame's id that are its index
 
@@ -123,7 +131,7 @@ def check_film(path: Path, name: str | None = None, frame_rate: float | None = N
     """
     path = place_of(path)
     name = film_name(path) if name is None else name
-    if not name or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
+    if name.startswith(".") or not is_file_part(name) or any(letter in name for letter in ':*?"<>|'):
         raise FilmError(f"{path} can't be called {name!r}.", "Give it a name that a folder can have.")
     with open_film(path, frame_rate=frame_rate) as film:
         # Before the content is read: what changes meanwhile is noticed when the film is opened next.
@@ -134,6 +142,11 @@ def check_film(path: Path, name: str | None = None, frame_rate: float | None = N
         odd = next((stem for stem in stems or () if not is_writable(stem)), None)
         if odd is not None:
             raise FilmError(f"The name of the frame {odd!r} of {path} isn't UTF-8.", "Rename the file.")
+        odd = next((stem for stem in stems or () if not is_file_part(stem)), None)
+        if odd is not None:
+            raise FilmError(
+                f"The name of the frame {odd!r} of {path} can't name results.", "Rename the file."
+            )
         return CheckedFilm(
             name,
             path,
@@ -219,6 +232,12 @@ def load_films(database: Database, base: Path) -> tuple[FilmRecord, ...]:
     )
     films = []
     for number, name, path, digest, kind, count, height, width, rate, as_stored in rows:
+        check_stored(database, "film", name, path, height, width)
+        if not 0 < count <= MOST_FRAMES or not (rate is None or 0 < rate < math.inf):
+            raise ProjectError(
+                f"{database.path} is damaged: the film {name!r} can't have {count} frames, {rate} a second.",
+                "Restore the project from a copy.",
+            )
         place = absolute_path(path, base)
         films.append(
             FilmRecord(number, name, place, digest, kind, count, height, width, rate, bool(as_stored))
@@ -231,6 +250,17 @@ def load_frames(database: Database, films: Mapping[int, FilmRecord]) -> tuple[Pi
     rows = database.rows(
         "SELECT film, frame, name, path FROM pictures WHERE film IS NOT NULL ORDER BY film, frame"
     )
+    for film, index, name, path in rows:
+        if film not in films or not 0 <= index < films[film].count or not is_file_part(name):
+            raise ProjectError(
+                f"{database.path} is damaged: {name!r} is no frame of its films.",
+                "Restore the project from a copy.",
+            )
+        if path and not is_file_part(path):
+            raise ProjectError(
+                f"{database.path} is damaged: {path!r} is no name of a frame's file.",
+                "Restore the project from a copy.",
+            )
     return tuple(frame_record(films[film], index, name, path) for film, index, name, path in rows)
 
 

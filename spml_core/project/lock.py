@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from spml_core.errors import ProjectError
+from spml_core.io.own_files import refuse_link
 
 _LOCK = "lock"
 _HOLDER = "lock.pid"
@@ -31,6 +32,7 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         self._holder = folder / _HOLDER
+        refuse_link(folder / _LOCK)  # it would be emptied through it
         self._lock = filelock.FileLock(folder / _LOCK, timeout=0, thread_local=False)
         try:
             self._lock.acquire()
@@ -46,7 +48,9 @@ class WriterLock:
         # Beside the lock, not in it: who asks in vain may empty that file. Only a hint, so a full disk is no
         # reason to stop.
         with contextlib.suppress(OSError):
-            self._holder.write_text(str(os.getpid()), encoding="ascii")
+            self._holder.unlink(missing_ok=True)  # a new file, never one that a link leads to
+            with self._holder.open("x", encoding="ascii") as file:
+                file.write(str(os.getpid()))
 
     def release(self) -> None:
         """Give the right back; more than once does no harm."""

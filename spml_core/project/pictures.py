@@ -9,10 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Literal, TypeAlias
 
-from spml_core.errors import ProjectError
-from spml_core.images import Folders, Picture, common_folder, content_hash, place_of, walk_pictures
+from spml_core.errors import PictureError, ProjectError
+from spml_core.images import (
+    MOST_PIXELS,
+    Folders,
+    Picture,
+    common_folder,
+    content_hash,
+    place_of,
+    walk_pictures,
+)
 from spml_core.project.database import Database
-from spml_core.spelling import is_writable
+from spml_core.spelling import is_file_part, is_writable
 
 Progress: TypeAlias = Callable[[int, int], object]
 """Called with (done, total) after each picture and film."""
@@ -82,10 +90,14 @@ def check_pictures(paths: Iterable[Path], step: Callable[[], object] = lambda: N
     Raises
     ------
     PictureError
-        On the first that can't be decoded.
+        On the first that can't be decoded, or whose name can't be part of other files' names.
     """
     checked = []
     for path in paths:
+        if not is_file_part(path.stem):
+            raise PictureError(
+                f"The name {path.stem!r} of {path.parent} can't name results.", "Rename the file."
+            )
         picture = Picture(path)
         height, width, _ = picture.rgb().shape
         checked.append(CheckedPicture(place_of(path), content_hash(path), height, width, picture.notes))
@@ -122,12 +134,35 @@ def load_pictures(database: Database, base: Path) -> tuple[PictureRecord, ...]:
         f"SELECT id, name, path, content_hash, height, width, {is_as_stored('pictures')}"
         " FROM pictures WHERE film IS NULL ORDER BY name, id"
     )
+    for _, name, path, _, height, width, _ in rows:
+        check_stored(database, "picture", name, path, height, width)
     return tuple(
         PictureRecord(
             number, name, absolute_path(path, base), digest, height, width, as_stored=bool(as_stored)
         )
         for number, name, path, digest, height, width, as_stored in rows
     )
+
+
+def check_stored(
+    database: Database, what: str, name: str, path: str, height: int, width: int, *, most: int = MOST_PIXELS
+) -> None:
+    """See that a picture or film is one that could have been added: project files come from others, too.
+
+    Raises
+    ------
+    ProjectError
+        If its name could lead out of a folder, its path is none, or it has more pixels than there may be.
+    """
+    remedy = "Restore the project from a copy."
+    if not is_file_part(name):
+        raise ProjectError(f"{database.path} is damaged: {name!r} is no name of a {what}.", remedy)
+    if "\0" in path:
+        raise ProjectError(f"{database.path} is damaged: {path!r} is no path of a {what}.", remedy)
+    if height < 1 or width < 1 or height * width > most:
+        raise ProjectError(
+            f"{database.path} is damaged: the {what} {name!r} can't have {height} x {width} pixels.", remedy
+        )
 
 
 def is_as_stored(table: Literal["pictures", "films"]) -> str:

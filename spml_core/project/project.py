@@ -10,6 +10,7 @@ from typing import Self
 from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE, place_of
+from spml_core.io.own_files import check_layout
 from spml_core.project import creation, films, pictures, runs
 from spml_core.project.checking import Checked, check
 from spml_core.project.choosing import Chosen, Images, choose
@@ -97,13 +98,14 @@ class Project(ClassEditing, Marking, RunKeeping):
         Raises
         ------
         ProjectError
-            If the folder is no project, damaged, from a newer version, or asked for writing and open for
-            that elsewhere or not to be written to.
+            If the folder is no project, damaged, from a newer version, holds links or what no project holds, or is
+            asked for writing and open for that elsewhere or not to be written to.
         """
         path = place_of(path)
         if not (path / PROJECT_DATABASE).is_file():
             what = "isn't there" if not path.exists() else f"is no project: it has no {PROJECT_DATABASE}"
             raise ProjectError(f"{path} {what}.", "Give the folder of a project, or create one.")
+        check_layout(path)
         lock = WriterLock(path) if write else None
         database = None
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +14,7 @@ from typing import Any, Literal, get_args
 from spml_core.classes import MAX_CLASSES
 from spml_core.errors import ConfigError, ProjectError
 from spml_core.io import json_line, storage_errors, write_atomic
+from spml_core.io.own_files import check_own, open_to_append, read_own
 from spml_core.project.database import Database
 from spml_core.project.history import now
 from spml_core.project.schema import OLD_RUN_CLASSES
@@ -23,9 +26,8 @@ FACTS_FILE = "facts.json"
 """What a run started from, in its folder."""
 
 _RUN_ID = re.compile(r"run-[0-9]{4,9}")
-_MOST_METRICS = 2**28
-"""Bytes of metrics.jsonl that are read: millions of steps."""
 _CURRENT = "current_run"
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Run:
         """
         path = self.folder / "config.json"
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
+            config = json.loads(read_own(path))
         except (OSError, ValueError, RecursionError) as error:
             raise ProjectError(f"{path} can't be read: {str(error)[:200]}.", "Train anew.") from error
         if not isinstance(config, dict):
@@ -107,8 +109,8 @@ class Run:
     def facts(self) -> RunFacts | None:
         """What the run started from; None of a run of an older program, or if facts.json is damaged."""
         try:
-            facts = json.loads((self.folder / FACTS_FILE).read_text(encoding="utf-8"))
-            ids = tuple(_whole(number) for number in facts["class_ids"])[:MAX_CLASSES]
+            facts = json.loads(read_own(self.folder / FACTS_FILE))
+            ids = tuple(_whole(number) for number in facts["class_ids"][:MAX_CLASSES])
             return RunFacts(ids, *(_whole(facts[key]) for key in ("marks", "marked_pictures", "pictures")))
         except (
             OSError,
@@ -128,18 +130,24 @@ class Run:
     @property
     def finished_metrics(self) -> FinishedMetrics | None:
         """How the run ended, by the last such line of metrics.jsonl; None if there is none yet."""
-        for event in self._from_the_end():
-            if event.get("event") == "finished":
-                score, seconds = event.get("held_back_score"), event.get("seconds")
-                if isinstance(seconds, int | float) and isinstance(score, int | float | None):
-                    return FinishedMetrics(score, float(seconds))
+        for line in reversed(self._metrics_lines()):
+            if b'"finished"' not in line or (event := _event(line)) is None:
+                continue
+            with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
+                if event["event"] == "finished":
+                    score = event.get("held_back_score")
+                    return FinishedMetrics(None if score is None else float(score), float(event["seconds"]))
         return None
 
     @property
     def steps(self) -> int | None:
         """Learning steps taken, by the last line of metrics.jsonl that tells; None if none does."""
-        steps = (event.get("step") for event in self._from_the_end())
-        return next((step for step in steps if isinstance(step, int)), None)
+        for line in reversed(self._metrics_lines()):
+            if b'"step"' in line and (event := _event(line)) is not None:
+                step = event.get("step")
+                if isinstance(step, int) and not isinstance(step, bool):
+                    return step
+        return None
 
     def append_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write one line to metrics.jsonl, and flush it. NaN and infinities become null.
@@ -151,33 +159,22 @@ class Run:
         """
         line = json_line(metrics)
         path = self.folder / "metrics.jsonl"
-        with storage_errors(path), path.open("a+b") as file:
+        with open_to_append(path) as file:
             _drop_torn_line(file)
             file.write(line.encode() + b"\n")
             file.flush()
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of metrics.jsonl; what a kill cut short, or isn't a JSON object, is left out."""
-        return list(self._from_the_end())[::-1]
+        """Return the lines of metrics.jsonl, of a very long file the last; one that a kill cut short is left out."""
+        return [event for line in self._metrics_lines() if (event := _event(line)) is not None]
 
-    def _from_the_end(self) -> Iterator[dict[str, Any]]:
+    def _metrics_lines(self) -> list[bytes]:
+        path = self.folder / "metrics.jsonl"
         try:
-            with (self.folder / "metrics.jsonl").open("rb") as file:
-                lines = file.read(_MOST_METRICS).splitlines(keepends=True)
+            content = read_own(path, end=True)
         except OSError:
-            return
-        for line in reversed(lines):
-            event = _event(line) if line.endswith(b"\n") else None
-            if event is not None:
-                yield event
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
+            return []
+        return [line for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any], facts: RunFacts) -> Run:
@@ -188,9 +185,11 @@ def new_run(database: Database, runs_folder: Path, config: Mapping[str, Any], fa
         raise ConfigError(
             f"The configuration can't be saved as JSON: {error}.", "Use plain values."
         ) from error
+    database.require_file()  # else the folder would be made anew
     taken = [int(path.name[4:]) for path in runs_folder.glob("run-*") if _RUN_ID.fullmatch(path.name)]
     number = max([database.value("SELECT max(number) FROM runs") or 0, *taken]) + 1
     run = Run(f"run-{number:04d}", runs_folder / f"run-{number:04d}", now(), "running")
+    check_own(run.folder)
     with storage_errors(run.folder):
         run.folder.mkdir(parents=True)
     write_atomic(run.folder / "config.json", (text + "\n").encode())
@@ -244,7 +243,10 @@ def class_ids_of(database: Database, run: Run, today: Sequence[int]) -> tuple[in
     if run.class_ids is not None:
         return run.class_ids
     kept = database.meta(OLD_RUN_CLASSES)
-    return tuple(today if kept is None else json.loads(kept))[:MAX_CLASSES]
+    if kept is not None:
+        with contextlib.suppress(ValueError, TypeError, RecursionError):
+            return tuple(_whole(number) for number in json.loads(kept))[:MAX_CLASSES]
+    return tuple(today)[:MAX_CLASSES]
 
 
 def _require(database: Database, key: str) -> None:
@@ -265,14 +267,25 @@ def _whole(value: Any) -> int:
     raise TypeError(value)
 
 
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What a line of metrics.jsonl says; None if it is damaged."""
+    with contextlib.suppress(ValueError, RecursionError):
+        event = json.loads(line)
+        if isinstance(event, dict):
+            return event
+    return None
+
+
 def _drop_torn_line(file: Any) -> None:
     """Cut off what a kill left behind the last whole line."""
-    end = file.seek(0, 2)
-    if end == 0:
-        return
-    file.seek(end - 1)
-    if file.read(1) == b"\n":
-        return
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
-    file.seek(0, 2)
+    end = whole = file.seek(0, os.SEEK_END)
+    while whole:
+        start = max(0, whole - _PIECE)
+        file.seek(start)
+        newline = file.read(whole - start).rfind(b"\n")
+        whole = start + newline + 1
+        if newline >= 0:
+            break
+    if whole < end:
+        file.truncate(whole)
+    file.seek(0, os.SEEK_END)

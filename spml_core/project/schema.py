@@ -16,11 +16,9 @@ quickly whether a film was touched since its content was read; only then is it r
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from spml_core.errors import ProjectError
 
@@ -154,101 +152,6 @@ MIGRATIONS: tuple[Migration, ...] = (_to_version_1, _to_version_2, _to_version_3
 """Step i turns version i into version i + 1. A new project goes through all of them."""
 
 SCHEMA_VERSION = len(MIGRATIONS)
-
-_Columns = dict[str, tuple[str, int]]
-
-
-@cache
-def _expected(
-    version: int, steps: tuple[Migration, ...] = MIGRATIONS
-) -> tuple[dict[str, tuple[str, str]], dict[str, _Columns]]:
-    """What a database of this version holds, and the columns of its tables."""
-    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
-        for step in steps[:version]:
-            step(fresh)
-        objects = _objects(fresh)
-        return objects, {n: _columns(fresh, n) for n, (kind, _) in objects.items() if kind == "table"}
-
-
-# Of each table: what values of its columns may be. SQLite itself keeps anything in any column.
-_KINDS = {"TEXT": ("text",), "INTEGER": ("integer",), "REAL": ("real", "integer")}
-_LOOKED_AT = ("pictures", "films", "classes", "runs", "marks", "mark_classes", "mark_changes", "event_state")
-"""Tables whose values are looked at when a project is opened."""
-_SIZES = {"pictures": ("height", "width"), "films": ("height", "width", "count")}
-_MOST = 2**31
-_LONG = frozenset({("marks", "payload"), ("marks", "accepted")})
-"""Columns that would take too long; each value is looked at when it is read."""
-
-
-def check_schema(connection: sqlite3.Connection, version: int) -> None:
-    """See that a database holds our tables, and nothing that acts when they are read or written.
-
-    A project may come from anybody. A view in the place of a table could go on for ever, a trigger could change or
-    delete what it likes.
-
-    Raises
-    ------
-    ProjectError
-        It says what is there instead.
-    """
-    expected, columns = _expected(version)
-    for key, (kind, text) in _objects(connection).items():
-        known = expected.get(key)
-        if kind in ("view", "trigger") and (known is None or known[1] != text):
-            raise _strange(f"the {kind} {key!r}")
-        if known is not None and known[0] != kind:
-            raise _strange(f"a {kind} where the {known[0]} {key!r} belongs")
-    for table, wanted in columns.items():
-        there = _columns(connection, table)
-        # Columns beyond ours are let be; those that compute what they hold aren't, see PRAGMA table_xinfo.
-        if not wanted.items() <= there.items() or any(hidden for _, hidden in there.values()):
-            raise _strange(f"a table {table!r} with other columns")
-
-
-def check_values(connection: sqlite3.Connection) -> None:
-    """See that the short tables hold values of the kinds that they are declared with.
-
-    Raises
-    ------
-    ProjectError
-        It names the first column that doesn't.
-    """
-    for table in _LOOKED_AT:
-        for name, (kind, _) in _columns(connection, table).items():
-            if kind in _KINDS and (table, name) not in _LONG:
-                kinds = ", ".join(f"'{each}'" for each in (*_KINDS[kind], "null"))
-                query = (
-                    f'SELECT typeof("{name}") FROM {table} WHERE typeof("{name}") NOT IN ({kinds}) LIMIT 1'
-                )
-                row = connection.execute(query).fetchone()
-                if row is not None:
-                    raise _strange(f"a {row[0]} as {name} in {table}")
-    for table, names in _SIZES.items():
-        for name in names if names[0] in _columns(connection, table) else ():
-            row = connection.execute(
-                f"SELECT {name} FROM {table} WHERE {name} NOT BETWEEN 1 AND {_MOST}"
-            ).fetchone()
-            if row is not None:
-                raise _strange(f"the {name} {row[0]} in {table}")
-
-
-def _objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
-    """Kind and text of every table, index, view and trigger, by name."""
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
-    return {name: (kind, " ".join((text or "").split())) for kind, name, text in rows}
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> _Columns:
-    """Declared type of every column of a table, and whether it is hidden or computed, by name."""
-    rows = connection.execute(f"SELECT name, type, hidden FROM pragma_table_xinfo('{table}')").fetchall()
-    return {name: (kind, hidden) for name, kind, hidden in rows}
-
-
-def _strange(what: str) -> ProjectError:
-    return ProjectError(
-        f"The project's database holds {what}, which this program never makes.",
-        "Don't use it, or restore the project from a copy.",
-    )
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -15,6 +15,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.io.own_files import own_folder
 from spml_core.video.flow import FlowEstimator
 from spml_core.video.warp import Flow
 
@@ -92,7 +93,7 @@ class FlowCache:
         """Put a file in its place, whole. It isn't forced to the disk: after a power cut the checksum tells."""
         if len(content) > self.most_bytes:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        own_folder(self.folder)
         if self._bytes is None or self._bytes + len(content) > self.most_bytes:
             self._make_room(len(content))
         descriptor, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spml_core.io import storage_errors
+from spml_core.io.own_files import own_folder
 
 SoftMap = NDArray[np.uint8]
 """Class probabilities of a frame, (..., ) uint8 of any shape: 0 for none, 255 for certain."""
@@ -107,8 +108,10 @@ class DiskSoftStore(SoftStore):
         temporary = path.with_suffix(".tmp")
         with storage_errors(path):
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary.write_bytes(content)
+                own_folder(path.parent)
+                temporary.unlink(missing_ok=True)  # never through a link
+                with temporary.open("xb") as file:
+                    file.write(content)
                 temporary.replace(path)
             except BaseException:
                 with contextlib.suppress(OSError):

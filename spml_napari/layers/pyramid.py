@@ -16,6 +16,7 @@ from PIL import ImageOps, JpegImagePlugin
 from spml_core.images import Picture
 from spml_core.images.tiff import orientation_of
 from spml_core.io import storage_errors
+from spml_core.io.own_files import own_folder
 
 Pixels = NDArray[np.uint8]
 
@@ -128,7 +129,7 @@ def build_levels(
         If the disk is full or the folder can't be written to.
     """
     with storage_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(folder.parent)
         # What a kill left behind; one project has one writer, so nobody else is building.
         for leftover in folder.parent.glob(f".{folder.name}.*"):
             shutil.rmtree(leftover, ignore_errors=True)
