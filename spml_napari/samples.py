@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from spml_core.engine.state_folder import state_folder
 from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE, Picture
 from spml_core.io import read_classes, read_index_png, storage_errors
+from spml_core.io.temporary import clear_leftovers, temporary_folder
 from spml_core.project import Project
 
 SAMPLES = {
@@ -71,10 +71,10 @@ def make_sample_project(name: str, folder: Path) -> Path:
     with storage_errors(home):
         home.parent.mkdir(parents=True, exist_ok=True)
         # Built under another name: killed half way, it must not look like a sample.
-        building = Path(tempfile.mkdtemp(dir=home.parent, prefix=f".{name}.new-"))
+        clear_leftovers(home.parent)
+        building = temporary_folder(home)
         try:
             _build(source, building, project.name)
-            building.chmod(0o755)
             building.rename(home)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -187,9 +187,11 @@ def _write(project: Project, film: FilmRecord, end: Propagated, out: Path) -> in
     """Write the labels of the range's frames; how many have some."""
     from spml_core.engine.film_results import FilmResults
     from spml_core.io import storage_errors, write_index_png
+    from spml_core.io.temporary import clear_leftovers
 
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(out)
     names = _names(project, film)
     written = 0
     with FilmResults.of(project, film) as results:

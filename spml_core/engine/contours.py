@@ -15,6 +15,7 @@ from spml_core.images import Picture, list_pictures
 from spml_core.io.atomic import storage_errors
 from spml_core.io.outputs import Kept, check_output_folder
 from spml_core.io.region_maps import write_regions, write_strength
+from spml_core.io.temporary import clear_leftovers
 from spml_core.segments import Hierarchy, build_hierarchy, build_ucm, edge_strength
 
 SOURCES = ("lab", "hed")
@@ -157,6 +158,7 @@ def write_contours(
     for folder in folders:
         with storage_errors(out / folder):
             (out / folder).mkdir(parents=True, exist_ok=True)
+        clear_leftovers(out / folder)
     for done, path in enumerate(paths, 1):
         start = time.monotonic()
         edges = edges_of(Picture(path).rgb())

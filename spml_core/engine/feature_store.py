@@ -14,6 +14,7 @@ from spml_core.engine.background.answer_cache import SizedCache
 from spml_core.errors import StorageError
 from spml_core.io import write_atomic
 from spml_core.io.own_files import own_folder
+from spml_core.io.temporary import clear_leftovers
 from spml_core.models import DEFAULT_BACKBONE, Backbone, build_backbone
 from spml_core.project import PictureRecord, Project
 from spml_core.segments import Hierarchy
@@ -143,6 +144,7 @@ class FeatureStore:
             self._make_room(path.parent)
 
     def _make_room(self, folder: Path) -> None:
+        clear_leftovers(folder)
         files = [(path, path.stat()) for path in folder.glob("*.npz")]
         files.sort(key=lambda entry: entry[1].st_mtime_ns)
         total = sum(about.st_size for _, about in files)

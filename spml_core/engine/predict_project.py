@@ -17,6 +17,7 @@ from spml_core.engine.pictures_to_predict import pictures_to_predict
 from spml_core.errors import ProjectError
 from spml_core.io import storage_errors, write_atomic, write_index_png
 from spml_core.io.outputs import check_label_files, check_output_folder
+from spml_core.io.temporary import clear_leftovers
 from spml_core.labeling.class_codes import regroup
 from spml_core.labeling.inference import DEFAULT, label_picture
 from spml_core.labeling.scoring import Inference
@@ -137,6 +138,7 @@ def predict_project(
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(out)
     for done, (name, picture) in enumerate(wanted.pictures, 1):
         start = time.monotonic()
         labels, dense = label_picture(model, picture, inference, probabilities=probabilities)

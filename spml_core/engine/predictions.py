@@ -27,6 +27,7 @@ from spml_core.io import (
     write_index_png,
 )
 from spml_core.io.own_files import open_to_append, own_folder, read_own
+from spml_core.io.temporary import clear_leftovers
 from spml_core.project import PictureRecord, Project, Run
 
 SUMMARY_FILE = "summary.jsonl"
@@ -137,6 +138,7 @@ class PredictionStore:
         """
         folder = self._folder(run)
         own_folder(folder)
+        clear_leftovers(folder)
         with storage_errors(folder):
             about = folder / MODEL_FILE
             with contextlib.suppress(FileNotFoundError, ValueError):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spml_core.annotations import Mark
 from spml_core.engine.film_bases import FilmBases
-from spml_core.engine.film_results import FilmResults, Result
+from spml_core.engine.film_results import LABELS_FOLDER, FilmResults, Result
 from spml_core.engine.marked_frames import MarkedFrame, check_marks, read_marked_frames
 from spml_core.engine.propagation_events import FrameDone, Propagated, PropagationEvent, SpanDone, Warned
 from spml_core.engine.propagation_keys import Direction, base_key
@@ -27,6 +27,7 @@ from spml_core.errors import MarkError, ProjectError
 from spml_core.films import Film
 from spml_core.io import storage_errors
 from spml_core.io.own_files import check_own, own_folder, refuse_link
+from spml_core.io.temporary import clear_leftovers
 from spml_core.project import FilmRecord, Project
 from spml_core.video.film_flow import FilmFlow
 from spml_core.video.flow import build_flow
@@ -372,6 +373,7 @@ def _rewind(store: DiskSoftStore, span: PlannedSpan) -> None:
 def _lock(folder: Path, film: FilmRecord) -> Iterator[None]:
     """One process at a time propagates a film; the system frees the lock when it ends, however it ends."""
     own_folder(folder)
+    clear_leftovers(folder / LABELS_FOLDER)
     refuse_link(folder / _LOCK)
     with storage_errors(folder):
         lock = filelock.FileLock(folder / _LOCK, timeout=0, thread_local=False)

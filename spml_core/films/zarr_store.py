@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from spml_core.films.film import Film, check_count, checked_rate
 from spml_core.films.steady_scaling import Pixels
 from spml_core.io.atomic import storage_errors
 from spml_core.io.own_files import own_folder
+from spml_core.io.temporary import clear_leftovers, temporary_folder
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup")
 _SECONDS = {"second": 1.0, "s": 1.0, "millisecond": 1e-3, "minute": 60.0, "hour": 3600.0}
@@ -192,7 +192,8 @@ def write_zarr_film(
     rate = checked_rate(frame_rate)
     with storage_errors(path):
         own_folder(path.parent)
-        whole = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:64]}."))
+        clear_leftovers(path.parent)
+        whole = temporary_folder(path)
         try:
             array = zarr.create_array(
                 whole,
@@ -206,7 +207,6 @@ def write_zarr_film(
                 array[index] = frame(index)
                 if progress is not None:
                     progress(index + 1, shape[0])
-            whole.chmod(0o755)
             whole.rename(path)
         except BaseException:
             shutil.rmtree(whole, ignore_errors=True)

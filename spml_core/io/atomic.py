@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from spml_core.errors import StorageError
+from spml_core.io.temporary import temporary_file
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Some network drives can't bring a folder to the disk, and a folder may be writable but not readable.
@@ -54,8 +54,7 @@ def write_atomic(path: Path | str, content: bytes | Callable[[IO[bytes]], object
     """
     path = Path(path)
     with storage_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
-        temporary = Path(name)
+        descriptor, temporary = temporary_file(path)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 if callable(content):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import pickle
 import re
-import tempfile
 import urllib.request
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from spml_core.errors import ConfigError, StorageError
 from spml_core.models.finite import not_finite
+from spml_core.io.temporary import clear_leftovers, temporary_file
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that have come and, where known, how many there will be."""
@@ -215,13 +216,17 @@ def download(url: str, folder: Path | None = None, progress: Progress | None = N
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            part = Path(scratch) / path.name
+        clear_leftovers(folder)
+        descriptor, part = temporary_file(path)
+        os.close(descriptor)
+        try:
             digest = _fetch(url, part, progress)
             named = re.search(r"-([0-9a-f]{8,})\.", path.name)
             if named is not None and not digest.startswith(named[1]):
                 raise ConfigError(f"The weights from {url} arrived damaged.", "Try again.")
             part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(f"Can't store weights in {folder} ({error}).", "Free some space there.") from error
     return path

@@ -11,6 +11,7 @@ from spml_core.classes import ClassTable
 from spml_core.errors import ProjectError
 from spml_core.images import PROJECT_DATABASE, place_of
 from spml_core.io.own_files import check_layout
+from spml_core.io.temporary import clear_leftovers
 from spml_core.project import creation, films, pictures, runs
 from spml_core.project.checking import Checked, check
 from spml_core.project.choosing import Chosen, Images, choose
@@ -112,6 +113,8 @@ class Project(ClassEditing, Marking, RunKeeping):
             database = Database(path / PROJECT_DATABASE, write=write)
             if write:
                 runs.stop_orphans(database)
+                for folder in (path, path / "cache", path / "films", *(path / "runs").glob("run-*")):
+                    clear_leftovers(folder)
             return cls(path, database, lock)
         except BaseException:
             if database is not None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spml_core.classes import ClassTable
 from spml_core.errors import ClassError, ConfigError
 from spml_core.io.atomic import storage_errors
+from spml_core.io.temporary import clear_leftovers
 
 Palette = Literal["voc", "project"]
 Masks = Literal["auto", "polygons", "rle"]
@@ -160,11 +161,18 @@ class Exporter(Writer, ABC):
         self.out = out
         self.classes = classes
         self.options = options
-        make_folder(out)
+        make_output_folder(out)
 
     @abstractmethod
     def add(self, item: LabelledPicture) -> Path:
         """Write a picture's labels; the file, or the one that will hold them."""
+
+
+def make_output_folder(out: Path) -> None:
+    """Make the folder of an export, and clear away what a killed export left half-written there."""
+    make_folder(out)
+    for folder in (out, out / "images", out / "labels"):
+        clear_leftovers(folder)
 
 
 def make_folder(path: Path) -> Path:

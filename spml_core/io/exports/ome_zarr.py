@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.io.atomic import storage_errors
 from spml_core.io.exports.exporter import Exporter, ExportOptions, LabelledPicture
+from spml_core.io.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import zarr
@@ -36,9 +36,8 @@ class OmeZarrExporter(Exporter):
     def add(self, item: LabelledPicture) -> Path:  # noqa: D102
         path = self.out / f"{item.name}.ome.zarr"
         with storage_errors(path):
-            temporary = Path(tempfile.mkdtemp(dir=self.out, prefix=f".{item.name[:64]}.", suffix=".tmp"))
+            temporary = temporary_folder(path)
             try:
-                temporary.chmod(0o755)
                 self._write(temporary / "new", item)
                 replace_folder(temporary / "new", path, aside=temporary / "old")
             finally:

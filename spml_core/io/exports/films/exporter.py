@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.io.atomic import keep_name, storage_errors
-from spml_core.io.exports.exporter import ExportOptions, Writer, make_folder
+from spml_core.io.exports.exporter import ExportOptions, Writer, make_output_folder
+from spml_core.io.temporary import temporary_file
 
 NO_LABEL = IGNORE
 """What stands in the files where there is no class: the same as in exports of pictures."""
@@ -105,7 +105,7 @@ class FilmExporter(Writer, ABC):
         self.classes = classes
         self.options = options
         self.film = film
-        make_folder(out)
+        make_output_folder(out)
 
     @property
     def needs_pictures(self) -> bool:
@@ -139,10 +139,10 @@ class PendingFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with storage_errors(path):
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
+            descriptor, temporary = temporary_file(path)
         os.close(descriptor)  # opened anew by its name, which tifffile asks the file for
-        self._temporary: Path | None = Path(name)
-        self.file: IO[bytes] = self._temporary.open("w+b")
+        self._temporary: Path | None = temporary
+        self.file: IO[bytes] = temporary.open("w+b")
 
     def keep(self) -> None:
         """Bring the bytes to the disk and give them their name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from spml_core.io.exports.ome_zarr import (
     sizes,
     thinned,
 )
+from spml_core.io.temporary import temporary_folder
 
 _AXES, _LABEL_AXES = ("t", "c", "y", "x"), ("t", "y", "x")
 
@@ -44,10 +44,9 @@ class FilmOmeZarrExporter(FilmExporter):
         self._path = out / f"{film.name}.ome.zarr"
         self._about = about_labels(classes, options)
         with storage_errors(self._path):
-            self._temporary = Path(tempfile.mkdtemp(dir=out, prefix=f".{film.name[:64]}.", suffix=".tmp"))
+            self._temporary = temporary_folder(self._path)
         try:
             with storage_errors(self._path):
-                self._temporary.chmod(0o755)
                 self._build()
         except BaseException:
             self.close()
