@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from spml_core.errors import ConfigError, StorageError
-from spml_core.models.finite import not_finite
 from spml_core.io.temporary import clear_leftovers, temporary_file
+from spml_core.models.finite import not_finite
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that have come and, where known, how many there will be."""

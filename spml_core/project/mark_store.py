@@ -136,19 +136,21 @@ def states(database: Database, classes: LoadedClasses) -> dict[int, PictureState
     rows = database.rows(
         f"SELECT picture, count(*) FROM marks WHERE {_SHOWN} GROUP BY picture", _gone(classes)
     )
-    return {number: PictureState(count, number in reviewed) for number, count in rows}
+    return {
+        number: PictureState(count, number in reviewed) for number, count in rows if isinstance(number, int)
+    }
 
 
 def marked_pictures(database: Database, classes: LoadedClasses) -> set[int]:
     """Ids of the pictures that have a mark."""
     rows = database.rows(f"SELECT DISTINCT picture FROM marks WHERE {_SHOWN}", _gone(classes))
-    return {number for (number,) in rows}
+    return {number for (number,) in rows if isinstance(number, int)}
 
 
 def reviewed_pictures(database: Database, classes: LoadedClasses) -> set[int]:
     """Ids of the pictures whose whole prediction was accepted."""
     query = f"SELECT picture FROM marks WHERE accepted = 'picture' AND {_SHOWN}"
-    return {number for (number,) in database.rows(query, _gone(classes))}
+    return {number for (number,) in database.rows(query, _gone(classes)) if isinstance(number, int)}
 
 
 def mark_counts(database: Database, classes: LoadedClasses, only: int | None = None) -> tuple[int, ...]:
