@@ -38,6 +38,10 @@ _ROOTS = "picture_roots"
 _TURNED_TABLES: tuple[Literal["pictures", "films"], ...] = ("pictures", "films")
 
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name; no system takes more."""
+
+
 @dataclass(frozen=True)
 class PictureRecord:
     """A still picture, or a frame of a film.
@@ -323,8 +327,19 @@ def open_record(record: PictureRecord) -> Picture:
 
 
 def absolute_path(stored: str, base: Path) -> Path:
-    """Where a stored path leads to."""
-    return Path(os.path.normpath(base / stored))
+    """Where a stored path leads to.
+
+    Raises
+    ------
+    ProjectError
+        If it is no path: it holds a NUL, or a name longer than any file's.
+    """
+    path = Path(os.path.normpath(base / stored))
+    if "\0" in stored or any(len(os.fsencode(name)) > _LONGEST_NAME for name in path.parts):
+        raise ProjectError(
+            f"The project is damaged: {stored[:60]!r} is no path.", "Restore the project from a copy."
+        )
+    return path
 
 
 def stored_path(path: Path, base: Path) -> str:

@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 28
 
 _SECONDS = 60.0
 _STEPS = 100_000  # of SQLite's machine between two looks at the clock
-_LONG = 1 << 16  # characters of names and paths
+_LONG = 4096  # characters of names and paths: no system has longer ones
 _COMPUTED = "computed"
 _REMEDY = "Restore the project from a copy."
 
