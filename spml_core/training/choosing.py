@@ -70,7 +70,7 @@ def choose_color_strength(
     seed : int
         Deals the pictures to the folds.
     keep_going : callable
-        Asked between fits; once it says no, what was scored so far decides.
+        Asked between fits and pictures; once it says no, what was scored so far decides.
     beat : callable
         Called now and then while it lasts.
     """
@@ -90,7 +90,9 @@ def choose_color_strength(
             break
         weight, bias = fit_logistic(rows, labels, num_classes, max_iterations=30, keep_going=keep_going)
         del rows
-        for sample in held:
+        for done, sample in enumerate(held):
+            if done and not keep_going():
+                break
             logits = standardised(sample) @ weight.T + bias
             guess = torch.softmax(logits, 1).cpu().numpy()
             for strength in strengths:

@@ -20,9 +20,16 @@ from spml_core.training.samples import PictureSample, sample_picture
 from spml_core.training.schedule import Clock
 from spml_core.training.training_set import TrainingPicture, TrainingSet
 
-_FEATURES_UNTIL = 0.5  # share of the time budget after which reading has to end
+_FEATURES_UNTIL = 0.5  # share of the time budget after which no other picture is begun
+_PICTURE_UNTIL = (
+    0.7  # and after which the one that was begun is left, or has to be enough as far as it was read
+)
 _MOST_BYTES = 2 * 2**30  # of the feature cache
 _REFRESHED = 16  # pictures whose features are read once more after fine-tuning, for the retrieval bank
+
+
+class _TooLateError(Exception):
+    """A picture takes too long to read, and can be done without."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,12 @@ class Reader:
     clock: Clock
     pulse: Pulse
 
-    def sample(self, picture: TrainingPicture, place: int) -> PictureSample:
+    def sample(
+        self, picture: TrainingPicture, place: int, late: Callable[[], bool] = lambda: False
+    ) -> PictureSample:
         """Sample the picture at a place of the cache. What it gives doesn't depend on any other picture.
+
+        Once ``late`` says yes, it is only read as far as it has to be (:func:`sample_picture`).
 
         Raises
         ------
@@ -54,9 +65,15 @@ class Reader:
             If training is to end at once.
         """
         with self.pulse.interruptible():
-            return self._sample(picture, place, self.pulse.check)
+            return self._sample(picture, place, self.pulse.check, late)
 
-    def _sample(self, picture: TrainingPicture, place: int, beat: Callable[[], object]) -> PictureSample:
+    def _sample(
+        self,
+        picture: TrainingPicture,
+        place: int,
+        beat: Callable[[], object],
+        late: Callable[[], bool] = lambda: False,
+    ) -> PictureSample:
         return sample_picture(
             self.network,
             picture,
@@ -65,6 +82,7 @@ class Reader:
             regions=self.config.regions,
             rng=np.random.default_rng([self.config.seed, place]),
             beat=beat,
+            late=late,
         )
 
     def fill(
@@ -72,14 +90,26 @@ class Reader:
     ) -> Generator[Event, None, None]:
         """Sample pictures in order; if ``limited``, until the stage's share of the time or the memory is used up."""
         for number, picture in enumerate(pictures):
+            enough = limited and self._knows_enough(cache)
             late = self.clock.spent > _FEATURES_UNTIL * self.clock.budget
-            enough = limited and (self.pulse.stopped or late or cache.nbytes > _MOST_BYTES)
-            if enough and self._knows_enough(cache):
+            if enough and (self.pulse.stopped or late or cache.nbytes > _MOST_BYTES):
                 break
             left = max(0.0, self.clock.left) if limited else 0.0
             yield StageProgress("features", number, len(pictures), left)
             self.pulse.check()
-            cache.put(picture, self.sample(picture, cache.place(picture.name)))
+
+            def too_late(needless: bool = enough) -> bool:
+                if not limited or self.clock.spent <= _PICTURE_UNTIL * self.clock.budget:
+                    return False
+                if needless:
+                    raise _TooLateError
+                return True
+
+            try:
+                sample = self.sample(picture, cache.place(picture.name), too_late)
+            except _TooLateError:
+                break
+            cache.put(picture, sample)
 
     def reread(
         self, cache: FeatureCache, training_set: TrainingSet, checkpoint: Checkpoint, *, tolerant: bool

@@ -55,7 +55,7 @@ class Recorder:
         self.model.save(self.folder)
         prepared, cache = self.prepared, self.prepared.cache
         # What was cut short in the preparation couldn't go on exactly: resuming it means beginning anew.
-        if prepared.cut_short:
+        if prepared.cut_short or not all(cached.sample.whole for cached in cache.in_order):
             return
         progress = Progress(
             step,

@@ -46,6 +46,8 @@ class PictureSample:
         The labels, and first guesses of coarse marks where there is none (:class:`GridHints`).
     allowed : Tensor, (n, K) bool, or None
         Classes that coarse marks leave possible; None if they rule out nothing.
+    whole : bool
+        Whether nothing was left out because it was late.
     """
 
     features: Tensor
@@ -59,6 +61,7 @@ class PictureSample:
     marked: Tensor
     guesses: Tensor
     allowed: Tensor | None = None
+    whole: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +81,7 @@ def sample_picture(
     regions: tuple[int, ...],
     rng: np.random.Generator,
     beat: Callable[[], object] = lambda: None,
+    late: Callable[[], bool] = lambda: False,
 ) -> PictureSample:
     """Compute a picture's features and keep some cells of them.
 
@@ -94,6 +98,8 @@ def sample_picture(
     rng : Generator
     beat : callable
         Called now and then while it lasts.
+    late : callable
+        Once it says yes, windows after the first are left out unless they show a class that none before did.
     """
     rgb = picture.rgb()
     num_classes = network.num_classes
@@ -110,10 +116,17 @@ def sample_picture(
     bins = ColorBins.of(rgb)
     windows = _chosen(network.pyramid.windows(height, width), labels < num_classes, stride, rng)
     features, positions, codes, levels, colors, drawn = [], [], [], [], [], []
+    seen: set[int] = set()
+    whole = True
     for number, window in enumerate(windows):
         part = rgb[window.slices]
         rows, columns = (slice(-(-s.start // stride), -(-s.stop // stride)) for s in window.slices)
         code = labels[rows, columns]
+        told = set(np.unique(hints.guesses[rows, columns]).tolist())
+        if number and told & set(range(num_classes)) <= seen and late():
+            whole = False
+            continue
+        seen |= told
         flat, fair = _choose_cells(code.reshape(-1), draw // len(windows), per_class, num_classes, rng)
         y, x = np.divmod(flat, code.shape[1])
         beat()
@@ -145,6 +158,7 @@ def sample_picture(
         known < num_classes,
         torch.from_numpy(hints.guesses[tuple(places.T)]),
         None if allowed is None else torch.from_numpy(allowed),
+        whole,
     )
 
 
