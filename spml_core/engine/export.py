@@ -150,7 +150,7 @@ def export_project(
             yield Exported(record.name, done, len(records), path)
         if exporter is None:
             raise ProjectError(
-                f"Of {counted(len(records), 'picture')} of {project.path} none has a prediction.",
+                f"None of the {counted(len(records), 'picture')} of {project.path} has a prediction.",
                 "Train first.",
             )
         exporter.finish()

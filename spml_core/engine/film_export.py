@@ -175,7 +175,7 @@ def _nothing(project: Project, film: FilmRecord, only_reviewed: bool) -> Project
             "Accept frames as reviewed, or export all of them.",
         )
     return ProjectError(
-        f"Of the {counted(film.count, 'frame')} of the film {film.name!r} none is segmented.",
+        f"None of the {counted(film.count, 'frame')} of the film {film.name!r} is segmented.",
         f"Mark some of them and run spml propagate {project.path} {film.name} first.",
     )
 

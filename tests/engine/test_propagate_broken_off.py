@@ -16,6 +16,7 @@ from spml_core.engine.film_results import FilmResults
 from spml_core.engine.propagate import propagate_film
 from spml_core.engine.propagation_events import FrameDone
 from spml_core.errors import ProjectError, StorageError
+from spml_core.video import soft_store
 
 sys.path.insert(0, str(Path(__file__).parent))  # pytest puts no test folder there
 from rule_propagator import (
@@ -138,10 +139,10 @@ def test_a_full_disk_loses_nothing(project, monkeypatch):
 
 
 def test_no_room_for_soft_maps_is_said(project, monkeypatch):
-    def full(path, content):
+    def full(path):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(soft_store, "own_folder", full)
     with pytest.raises(StorageError, match=r"no room to write .*\.map"):
         run(project)
 

@@ -64,7 +64,8 @@ def test_step_by_step_is_the_same_as_from_scratch(project, suggester, actions):
     assert stepwise.next_region == scratch.next_region
 
 
-def test_marks_of_other_pictures_give_a_first_suggestion(suggester):
+def test_marks_of_other_pictures_give_a_first_suggestion(project):
+    suggester = Suggester(project)  # to the shared one marks were added
     found = suggester.suggest(suggester.show("p2"), [])
     assert set(np.unique(found.labels)) <= {1, 2}
 
