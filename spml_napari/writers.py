@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spml_core.classes import IGNORE, MAX_CLASSES, ClassInfo, ClassTable
 from spml_core.errors import MarkError
 from spml_core.io import write_index_png
-from spml_core.io.outputs import check_output_file
+from spml_core.io.outputs import check_label_files, check_output_file
 
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -35,7 +35,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     MarkError
         If the layer isn't flat, or has values that no class can have.
     StorageError
-        If the file can't be written, or lies in a project.
+        If the file can't be written, lies in a project, or would replace a picture.
     """
     labels = np.asarray(data[0] if isinstance(data, list | tuple) or hasattr(data, "level_shapes") else data)
     if labels.ndim != 2:
@@ -50,6 +50,7 @@ def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
             "Save class indexes, not numbers of objects; or save as TIFF.",
         )
     check_output_file(Path(path))
+    check_label_files([Path(path)], high + 1)
     write_index_png(path, labels, _class_table(meta, high + 1))
     return [path]
 

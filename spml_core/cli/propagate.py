@@ -79,7 +79,8 @@ def propagate(
     with opened, ProgressBar() as bar:
         if out is not None:
             check_output_folder(out, kept_files(opened, beside_films=True))
-            check_label_files(out / f"{name}.png" for name in _names(opened, record))
+            names = _names(opened, record)
+            check_label_files((out / f"{name}.png" for name in names), len(opened.classes))
 
         def tell() -> None:
             bar.say("Stopping after this frame; all is kept. Ctrl-C again to stop at once.")

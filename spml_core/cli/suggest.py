@@ -42,7 +42,7 @@ def suggest(
         record = opened.picture(picture)
         path = out or Path(f"{record.name}-suggestion.png")
         check_output_file(path, kept_files(opened))
-        check_label_files([path])
+        check_label_files([path], len(opened.classes))
         suggester = Suggester(opened, device, use_model=model)
         start = time.perf_counter()
         for _ in suggester.prepare(record):

@@ -135,7 +135,8 @@ def export_project(
             "Accept pictures as reviewed, or export all of them.",
         )
     if format in LABEL_FILES:
-        check_label_files(out / f"{record.name}{LABEL_FILES[format]}" for record in records)
+        names = (f"{record.name}{LABEL_FILES[format]}" for record in records)
+        check_label_files((out / name for name in names), len(project.classes))
     labels_of = labels_of or finished_labels(project)
     file_names = _file_names(project)
     exporter: Exporter | None = None

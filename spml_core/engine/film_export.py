@@ -143,10 +143,10 @@ def export_film(
         if not finished.frames:
             raise _nothing(project, film, only_reviewed)
         if format == "tiff":
-            check_label_files([out / f"{film.name}.tif"])
+            check_label_files([out / f"{film.name}.tif"], len(project.classes))
         if format == "index-png":
             names = (_file_stem(film, project.frame(film, index)) for index in finished.frames)
-            check_label_files(out / f"{name}.png" for name in names)
+            check_label_files((out / f"{name}.png" for name in names), len(project.classes))
         opened = None if format in _WITHOUT_FILM else project.open_film(film)
         exporter = stack.enter_context(
             open_film_exporter(format, out, project.classes, options, _head(film, opened))

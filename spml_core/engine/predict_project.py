@@ -134,7 +134,7 @@ def predict_project(
     wanted = pictures_to_predict(project, images, film)
     for line in wanted.warnings:
         warn(line)
-    check_label_files(out / f"{name}.png" for name in wanted.names)
+    check_label_files((out / f"{name}.png" for name in wanted.names), len(project.classes))
     model, codes = _current_model(project, device)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)

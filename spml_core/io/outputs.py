@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from spml_core.errors import StorageError
-from spml_core.images import PROJECT_DATABASE
+from spml_core.classes import IGNORE
+from spml_core.errors import MarkError, StorageError
+from spml_core.images import MOST_PIXELS, PROJECT_DATABASE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ELSEWHERE = "Choose another folder."
 
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PNG_HEAD, _COLOR_TYPE = 26, 25
-"""Bytes of a PNG up to its type of colour, the last of them."""
-_COLORED = (b"\x02", b"\x06")  # RGB, and RGB with alpha
+_PNG_HEAD = 26
+"""Bytes of a PNG up to its bits and its type of colour, the last of them."""
+_GREY, _PALETTE = b"\0", b"\x03"
+_OUR_CHUNK, _PNG_START = b"sPLTclasses\0", 64  # right behind the header: see ``write_index_png``
 
 Identity: TypeAlias = tuple[int, int] | str
 """What is the same for all paths of one file or folder."""
@@ -112,34 +119,81 @@ def check_output_file(path: Path, kept: Iterable[Kept] = ()) -> None:
             _refuse_inside(path, chain, one, group.what)
 
 
-def check_label_files(paths: Iterable[Path]) -> None:
-    """See that no picture lies where labels are to be written: maps of labels have no colour channels.
+def check_label_files(paths: Iterable[Path], classes: int) -> None:
+    """See that nothing but labels lies where labels are to be written.
 
     Labels that lie there, as of an earlier call, may be replaced.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Needn't exist.
+    classes : int
+        How many there are. Grey pictures of 8 bits look like labels but for their values.
 
     Raises
     ------
     StorageError
-        It names the first picture.
+        It names the first picture, or file of another kind.
     """
     for path in paths:
-        if _is_picture(path):
+        if (found := _other_than_labels(path, classes)) is not None:
             raise StorageError(
-                f"{path} is a picture, no map of labels; it would be replaced.",
-                "Move it, or write elsewhere.",
+                f"{path} is {found}, no map of labels; it would be replaced.", "Move it, or write elsewhere."
             )
 
 
-def _is_picture(path: Path) -> bool:
+def _other_than_labels(path: Path, classes: int) -> str | None:
+    """What a file is if it isn't a map of labels; None as well if there is none, or nothing can be read of it."""
     head = b""
     with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-        head = file.read(_PNG_HEAD)
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            head = file.read(_PNG_HEAD)
+    if not head:
+        return None
+    if head[:8] == _PNG:
+        return "a picture" if _is_picture_png(path, head, classes) else None
     if head[:4] in _TIFF:
-        import tifffile
+        return "a picture" if _is_picture_tiff(path, classes) else None
+    from PIL import Image
 
-        with contextlib.suppress(Exception), tifffile.TiffFile(path) as tiff:  # damaged ones are no loss
-            return (tiff.pages.first.samplesperpixel, tiff.pages.first.bitspersample) != (1, 8)
-    return (head[:8] == _PNG and head[_COLOR_TYPE:] in _COLORED) or head[:3] == _JPEG
+    with contextlib.suppress(Exception), Image.open(path):
+        return "a picture"
+    return "a file of another kind"
+
+
+def _is_picture_png(path: Path, head: bytes, classes: int) -> bool:
+    depth, color_type = head[24:25], head[25:26]
+    if color_type == _PALETTE or len(head) < _PNG_HEAD:
+        return False
+    if color_type != _GREY or depth == b"\x10":
+        return True
+    with path.open("rb") as file:
+        if _OUR_CHUNK in file.read(_PNG_START):
+            return False
+    from spml_core.io.index_png import read_png_values
+
+    with contextlib.suppress(MarkError):  # damaged ones are no loss
+        return _has_other_values(read_png_values(path), classes)
+    return False
+
+
+def _is_picture_tiff(path: Path, classes: int) -> bool:
+    import tifffile
+
+    with contextlib.suppress(Exception), tifffile.TiffFile(path) as tiff:  # damaged ones are no loss
+        page = tiff.pages.first
+        if (page.samplesperpixel, page.bitspersample) != (1, 8):
+            return True
+        # Ours name the classes.
+        is_small = page.imagewidth * page.imagelength <= MOST_PIXELS
+        return '"classes"' not in page.description and is_small and _has_other_values(page.asarray(), classes)
+    return False
+
+
+def _has_other_values(values: NDArray[np.uint8], classes: int) -> bool:
+    """Whether there are any but codes of classes, "unlabeled" and "void"."""
+    return bool(((values > classes) & (values != IGNORE)).any())
 
 
 def project_around(path: Path) -> Path | None:

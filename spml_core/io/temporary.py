@@ -17,6 +17,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+ASIDE = "old"
+"""Folder in a temporary one for what is about to be replaced, under its own name."""
+
 _SUFFIX = ".tmp"
 _MOST_BYTES = 100  # of the name that is written in the end: names have 255 at the most
 _NAME = re.compile(r"\..*\.spml-([0-9a-f]{8})-([0-9]+)-[^.]*\.tmp", re.DOTALL)
@@ -49,7 +52,10 @@ def temporary_folder(path: Path) -> Path:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove from a folder what processes of this machine began to write and didn't live to finish."""
+    """Remove from a folder what processes of this machine began to write and didn't live to finish.
+
+    What they had put aside to replace it, and didn't, is put back.
+    """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
@@ -57,9 +63,18 @@ def clear_leftovers(folder: Path) -> None:
                 continue
             with contextlib.suppress(OSError):
                 if entry.is_dir(follow_symlinks=False):
+                    _put_back(Path(entry.path) / ASIDE, folder)
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     Path(entry.path).unlink()
+
+
+def _put_back(aside: Path, folder: Path) -> None:
+    if aside.is_symlink() or not aside.is_dir():
+        return
+    for old in list(aside.iterdir()):
+        if not (folder / old.name).exists():
+            old.rename(folder / old.name)
 
 
 def is_running(pid: int) -> bool:

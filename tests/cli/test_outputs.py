@@ -165,6 +165,79 @@ def test_results_replace_no_picture_of_any_kind(project, data, refused):
     assert "out/b.tif is a picture" in refused(data, "export", project, "--format", "tiff", "--out", out)
 
 
+def saved(pixels, path, **options):
+    Image.fromarray(pixels).save(path, **options)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path, pixels: saved(pixels, path),
+        lambda path, pixels: saved(pixels // 8, path),  # a dark one
+        lambda path, pixels: saved(pixels.astype(np.uint16) * 200, path),
+        lambda path, pixels: Image.fromarray(pixels).convert("LA").save(path),
+        lambda path, pixels: saved(pixels, path, format="BMP"),
+        lambda path, pixels: saved(pixels, path, format="WebP"),
+        lambda path, pixels: path.write_text("my notes"),
+    ],
+)
+def test_results_replace_no_grey_picture_nor_other_file(project, data, refused, save):
+    out = data / "out"
+    out.mkdir()
+    save(out / "b.png", np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8))
+    for words in (
+        ("predict", project, "--out", out),
+        ("export", project, "--format", "index-png", "--out", out),
+        ("suggest", project, "b", "--out", out / "b.png"),
+    ):
+        assert "no map of labels; it would be replaced" in refused(data, *words)
+
+
+def test_results_replace_no_grey_tiff(project, data, refused):
+    out = data / "out"
+    out.mkdir()
+    saved(np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8), out / "b.tif")
+    assert "out/b.tif is a picture" in refused(data, "export", project, "--format", "tiff", "--out", out)
+
+
+def test_a_suggestion_replaces_no_other_file(project, data, refused):
+    assert "a file of another kind" in refused(data, "suggest", project, "a", "--out", data / "classes.json")
+
+
+def test_labels_of_every_writer_are_known_again(tmp_path):
+    """Also where there were more classes before."""
+    from spml_core.classes import ClassTable
+    from spml_core.io import write_index_png
+    from spml_core.io.exports import ExportOptions, LabelledPicture, open_exporter
+    from spml_core.io.outputs import check_label_files
+
+    classes = ClassTable.from_names([f"c{number}" for number in range(40)])
+    labels = np.arange(48 * 64, dtype=np.int64).reshape(48, 64) % 41
+    codes = labels.astype(np.uint8) % 40
+    for colored in (True, False):
+        write_index_png(tmp_path / f"{colored}.png", labels, classes, colored=colored)
+    for format in ("index-png", "tiff"):
+        with open_exporter(format, tmp_path, classes, ExportOptions()) as exporter:
+            exporter.add(LabelledPicture("x", tmp_path / "x.png", "x.png", codes, lambda: None))
+            exporter.finish()
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "torn.png").write_bytes((tmp_path / "x.png").read_bytes()[:20])
+    names = ("True.png", "False.png", "x.png", "x.tif", "empty.png", "torn.png", "missing.png")
+    check_label_files([tmp_path / name for name in names], 2)
+
+
+def test_a_window_saves_no_layer_over_a_picture(data):
+    from spml_core.errors import StorageError
+    from spml_napari.writers import write_labels
+
+    before = contents(data)
+    with pytest.raises(StorageError, match="is a picture"):
+        write_labels(str(data / "images" / "a.png"), np.zeros((4, 4), np.uint8), {})
+    assert contents(data) == before
+    for _ in range(2):
+        assert write_labels(str(data / "new.png"), np.zeros((4, 4), np.uint8), {})
+
+
 def test_earlier_results_may_be_replaced(project, data, spml):
     """What isn't in the way is as it was: a folder of earlier results, and one beside the pictures."""
     shutil.copytree(data / "masks", data / "out")

@@ -42,6 +42,17 @@ with Project.open(sys.argv[1], write=False) as project:
 """
 
 
+BETWEEN = EXPORTS.replace(
+    "ome_zarr.replace_folder = killed",
+    """rename = Path.rename
+def rename_or_die(path, target):
+    if path.name == "new":
+        killed()
+    return rename(path, target)
+Path.rename = rename_or_die""",
+)
+
+
 def run_and_kill(script, *arguments):
     command = [sys.executable, "-c", script, *map(str, arguments)]
     assert subprocess.run(command, check=False, capture_output=True).returncode != 0
@@ -121,6 +132,25 @@ def test_a_killed_export_is_cleared_away_by_the_next(project, tmp_path):
         )
     )
     assert sorted(path.name for path in out.iterdir()) == ["a.ome.zarr", "b.ome.zarr"]
+
+
+def test_an_export_that_was_to_be_replaced_is_put_back(project, tmp_path):
+    """Killed when the old one has lost its place and the new one hasn't it yet."""
+    out = tmp_path / "out"
+    labels_of = {"labels_of": lambda record: np.ones((record.height, record.width), np.uint8)}
+    list(export_project(project, out, "ome-zarr", **labels_of))
+    before = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    run_and_kill(BETWEEN, project.path, out)
+    assert not (out / "a.ome.zarr").exists()
+    clear_leftovers(out)
+    assert hidden(out) == []
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    outside = tmp_path / "outside"
+    (outside / "mine").mkdir(parents=True)
+    run_and_kill(KILLED, out)
+    (next(path for path in out.glob(".*") if path.is_dir()) / "old").symlink_to(outside)
+    clear_leftovers(out)
+    assert hidden(out) == [] and (outside / "mine").is_dir()
 
 
 def test_a_project_clears_its_own(project):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spml_core.classes import IGNORE, ClassTable
 from spml_core.io.atomic import storage_errors
 from spml_core.io.exports.exporter import Exporter, ExportOptions, LabelledPicture
-from spml_core.io.temporary import temporary_folder
+from spml_core.io.temporary import ASIDE, temporary_folder
 
 if TYPE_CHECKING:
     import zarr
@@ -39,7 +39,7 @@ class OmeZarrExporter(Exporter):
             temporary = temporary_folder(path)
             try:
                 self._write(temporary / "new", item)
-                replace_folder(temporary / "new", path, aside=temporary / "old")
+                replace_folder(temporary / "new", path, aside=temporary / ASIDE)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return path
@@ -83,15 +83,20 @@ def about_labels(classes: ClassTable, options: ExportOptions) -> dict[str, Any]:
 
 
 def replace_folder(new: Path, path: Path, aside: Path) -> None:
-    """Put a folder in another's place; if that fails, the old one is back."""
+    """Put a folder in another's place; if that fails, the old one is back.
+
+    ``aside`` is a folder for the old one; killed half way, the next export puts it back from there.
+    """
     if not path.exists():
         new.rename(path)
         return
-    path.rename(aside)
+    aside.mkdir()
+    old = aside / path.name
+    path.rename(old)
     try:
         new.rename(path)
     except OSError:
-        aside.rename(path)
+        old.rename(path)
         raise
 
 

@@ -26,7 +26,7 @@ from spml_core.io.exports.ome_zarr import (
     sizes,
     thinned,
 )
-from spml_core.io.temporary import temporary_folder
+from spml_core.io.temporary import ASIDE, temporary_folder
 
 _AXES, _LABEL_AXES = ("t", "c", "y", "x"), ("t", "y", "x")
 
@@ -68,7 +68,7 @@ class FilmOmeZarrExporter(FilmExporter):
 
     def finish(self) -> None:  # noqa: D102
         with storage_errors(self._path):
-            replace_folder(self._temporary / "new", self._path, aside=self._temporary / "old")
+            replace_folder(self._temporary / "new", self._path, aside=self._temporary / ASIDE)
         self.close()
 
     def close(self) -> None:  # noqa: D102
