@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spml_core.cli.add import as_values, tell_warnings
 from spml_core.cli.failures import guarded
 from spml_core.cli.options import Json, ProjectPath
 from spml_core.cli.output import Output
@@ -37,12 +38,20 @@ def suggest(
     from spml_core.io import write_index_png
     from spml_core.io.outputs import check_label_files, check_output_file
     from spml_core.project import Project
+    from spml_core.project.pictures import is_original
 
     with Project.open(project, write=False) as opened:
         record = opened.picture(picture)
         path = out or Path(f"{record.name}-suggestion.png")
         check_output_file(path, kept_files(opened))
         check_label_files([path], len(opened.classes))
+        warnings = []
+        if record.frame is None and opened.marks(record.id) and not is_original(record):
+            warnings.append(
+                f"The file of {record.name!r} is no longer the one that was marked: its marks may not fit."
+                " Put the original back, or run spml relink PROJECT DIR (--accept takes it as it is now)."
+            )
+            tell_warnings(warnings)
         suggester = Suggester(opened, device, use_model=model)
         start = time.perf_counter()
         for _ in suggester.prepare(record):
@@ -67,4 +76,5 @@ def suggest(
         next_region=found.next_region,
         prepare_seconds=prepared - start,
         seconds=seconds,
+        **as_values(warnings),
     )

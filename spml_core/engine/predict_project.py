@@ -143,10 +143,16 @@ def predict_project(
         start = time.monotonic()
         labels, dense = label_picture(model, picture, inference, probabilities=probabilities)
         path = out / f"{name}.png"
+        beside = out / f"{name}.npy"
+        if dense is not None:
+            with storage_errors(
+                beside
+            ):  # no kill leaves the labels of one model beside the probabilities of another
+                beside.unlink(missing_ok=True)
         write_index_png(path, codes[labels], project.classes, colored=colored)
         if dense is not None:
             today = regroup(dense, codes, len(project.classes))
-            write_atomic(out / f"{name}.npy", _npy(today.astype(np.float16)))
+            write_atomic(beside, _npy(today.astype(np.float16)))
         yield Predicted(name, done, len(wanted.names), path, time.monotonic() - start)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ from spml_core.generators import run_to_end
 from spml_core.labeling.picture_prediction import shorten, shrunk_prediction
 from spml_core.labeling.trained_model import MODEL_FILE, TrainedModel
 from spml_core.project import PictureRecord, Project
+from spml_core.project.pictures import is_original
 from spml_core.suggesting.evidence import Evidence, corrected_prior, gather_evidence
 from spml_core.suggesting.picture_features import PictureFeatures
 from spml_core.suggesting.region_graph import Floats, average_in_regions
@@ -218,7 +220,8 @@ class Suggester:
         features = self.features.get(record)
         yield
         for other in self._others(record):
-            self._samples_of(other)
+            with suppress(SpmlError):  # moved or damaged: that is said when it is opened
+                self._samples_of(other)
             yield
         if self._propagated(record) is None:  # else the model isn't asked
             self._prior(record, features, wait=True)
@@ -315,6 +318,8 @@ class Suggester:
         found = self._samples.get(key)
         if found is None:
             features = self.features.get(record)
+            if record.frame is None and not is_original(record):
+                marks = ()  # they belong to the pixels that they were made on
             sure = gather_evidence(features, marks, count).sure
             found = OtherMarks(features.descriptors[sure.regions], sure.classes, sure.weights)
             self._samples.put(key, found, found.descriptors.nbytes)

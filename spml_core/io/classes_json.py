@@ -64,8 +64,13 @@ def write_classes(path: Path | str, classes: ClassTable) -> None:
     StorageError
         If the file can't be written.
     """
+    write_atomic(path, classes_text(classes))
+
+
+def classes_text(classes: ClassTable) -> bytes:
+    """Content of a ``classes.json``."""
     names = {str(i): name for i, name in enumerate(classes.names)}
-    write_atomic(path, (json.dumps(names, indent=1, ensure_ascii=False) + "\n").encode())
+    return (json.dumps(names, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _read_pairs(path: Path) -> list[tuple[str, object]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spml_core.engine import predict_project as predict_module
 from spml_core.engine.predict_project import current_model, predict_project
 from spml_core.errors import ProjectError
 from spml_core.films import open_film, write_zarr_film
@@ -74,3 +75,28 @@ def test_frames_of_films_are_labelled_one_by_one(project, tmp_path):
     found = list(predict_project(project, tmp_path / "sequence", film=sequence, device="cpu"))
     assert [d.name for d in found] == ["shot0", "shot1", "shot2"]
     assert (read_index_png(found[2].path) == read_index_png(mine[2].path)).all()
+
+
+def test_no_kill_leaves_labels_beside_the_probabilities_of_another_model(
+    picture_project, untrained_run, tmp_path, monkeypatch
+):
+    class KilledError(BaseException):
+        pass
+
+    out = tmp_path / "out"
+    with picture_project(tmp_path, 2) as project:
+        untrained_run(project, seed=0)
+        before = [
+            d.path.read_bytes() for d in predict_project(project, out, probabilities=True, device="cpu")
+        ]
+        untrained_run(project, seed=1)
+
+        def killed(*_):
+            raise KilledError
+
+        monkeypatch.setattr(predict_module, "write_atomic", killed)
+        with pytest.raises(KilledError):
+            list(predict_project(project, out, probabilities=True, device="cpu"))
+    assert (out / "p0.png").read_bytes() != before[0]
+    assert not (out / "p0.npy").exists()
+    assert (out / "p1.png").read_bytes() == before[1] and (out / "p1.npy").exists()

@@ -222,3 +222,45 @@ def test_a_complete_list_of_tags_holds_in_suggestions(tmp_path, picture_project)
         assert 2 in Suggester(made).suggest(made.picture("p0")).labels
         made.add_marks({made.picture("p0").id: [Tag(1, complete=True)]}, "all there is")
         assert 2 not in Suggester(made).suggest(made.picture("p0")).labels
+
+
+def test_marks_of_a_picture_whose_file_was_replaced_teach_nothing(tmp_path, picture_project):
+    with picture_project(tmp_path, 3) as made:
+        strokes = [Scribble(c, ((8.0 + 20 * c, 8.0), (8.0 + 20 * c, 60.0)), 5.0) for c in range(3)]
+        made.add_marks({made.picture("p1").id: strokes}, "marks")
+        record, marked = made.picture("p0"), made.picture("p1")
+        nothing = len(made.classes)
+        assert (Suggester(made).suggest(record).labels != nothing).any()
+        kept = marked.path.read_bytes()
+        marked.path.write_bytes(made.picture("p2").path.read_bytes())
+        assert (Suggester(made).suggest(record).labels == nothing).all()
+        marked.path.write_bytes(kept)
+        assert (Suggester(made).suggest(record).labels != nothing).any()
+        marked.path.write_bytes(made.picture("p2").path.read_bytes())
+        made.accept_replaced()
+        assert (Suggester(made).suggest(made.picture("p0")).labels != nothing).any()
+
+
+def test_a_marked_picture_that_is_gone_keeps_no_other_from_being_suggested(tmp_path, picture_project):
+    with picture_project(tmp_path, 3) as made:
+        made.add_marks({made.picture("p1").id: [Point(1, 8, 8)]}, "marks")
+        made.picture("p1").path.unlink()
+        suggester = Suggester(made)
+        assert len(list(suggester.prepare(made.picture("p0")))) > 1
+
+
+def test_the_command_tells_of_a_marked_picture_whose_file_was_replaced(tmp_path, picture_project):
+    from typer.testing import CliRunner
+
+    from spml_core.cli.main import app
+
+    with picture_project(tmp_path, 2) as made:
+        made.add_marks({made.picture("p0").id: [Point(1, 8, 8), Point(2, 40, 60)]}, "marks")
+        path, file = made.path, made.picture("p0").path
+        words = ["suggest", str(path), "p0", "--out", str(tmp_path / "s.png")]
+        before = CliRunner().invoke(app, words)
+        file.write_bytes(made.picture("p1").path.read_bytes())
+    after = CliRunner().invoke(app, words)
+    assert (before.exit_code, before.stderr) == (0, "")
+    assert after.exit_code == 0 and "no longer the one that was marked" in after.stderr
+    assert "spml relink PROJECT DIR" in after.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -173,6 +174,16 @@ def make_output_folder(out: Path) -> None:
     make_folder(out)
     for folder in (out, out / "images", out / "labels"):
         clear_leftovers(folder)
+
+
+def drop_unless_same(path: Path, content: bytes) -> None:
+    """Remove what an earlier export said of all its pictures, if this one will say something else.
+
+    A kill could otherwise leave new labels beside the old numbers of their classes.
+    """
+    with storage_errors(path), suppress(FileNotFoundError):
+        if path.read_bytes() != content:
+            path.unlink()
 
 
 def make_folder(path: Path) -> Path:

@@ -10,13 +10,30 @@ from PIL import Image
 
 from spml_core.classes import ClassTable
 from spml_core.io.atomic import write_atomic
-from spml_core.io.classes_json import write_classes
-from spml_core.io.exports.exporter import Exporter, LabelledPicture, Palette
+from spml_core.io.classes_json import classes_text, write_classes
+from spml_core.io.exports.exporter import (
+    Exporter,
+    ExportOptions,
+    LabelledPicture,
+    Palette,
+    drop_unless_same,
+)
 
 Color = tuple[int, int, int]
 
 
-class IndexPngExporter(Exporter):
+class _WithClasses(Exporter):
+    """Maps of labels, and ``classes.json`` that names their codes."""
+
+    def __init__(self, out: Path, classes: ClassTable, options: ExportOptions) -> None:
+        super().__init__(out, classes, options)
+        drop_unless_same(out / "classes.json", classes_text(classes))
+
+    def finish(self) -> None:
+        write_classes(self.out / "classes.json", self.classes)
+
+
+class IndexPngExporter(_WithClasses):
     """``NAME.png``: a palette PNG, 255 where there is no class; and ``classes.json``.
 
     The VOC palette is that of the PASCAL VOC development kit.
@@ -31,11 +48,8 @@ class IndexPngExporter(Exporter):
         write_atomic(path, lambda file: image.save(file, format="PNG"))
         return path
 
-    def finish(self) -> None:  # noqa: D102
-        write_classes(self.out / "classes.json", self.classes)
 
-
-class TiffExporter(Exporter):
+class TiffExporter(_WithClasses):
     """``NAME.tif``: an 8-bit grey TIFF, zlib compressed, 255 where there is no class; and ``classes.json``.
 
     The class names also stand in the file's description, as JSON.
@@ -52,9 +66,6 @@ class TiffExporter(Exporter):
         )
         write_atomic(path, buffer.getvalue())
         return path
-
-    def finish(self) -> None:  # noqa: D102
-        write_classes(self.out / "classes.json", self.classes)
 
 
 def palette_of(classes: ClassTable, palette: Palette) -> list[Color]:

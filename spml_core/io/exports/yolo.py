@@ -10,9 +10,18 @@ import numpy as np
 from spml_core.classes import ClassTable
 from spml_core.io.atomic import write_atomic
 from spml_core.io.exports.copies import copy_picture
-from spml_core.io.exports.exporter import Exporter, ExportOptions, LabelledPicture, make_folder
+from spml_core.io.exports.exporter import (
+    Exporter,
+    ExportOptions,
+    LabelledPicture,
+    drop_unless_same,
+    make_folder,
+)
 from spml_core.io.exports.instances import Instance, find_instances
 from spml_core.io.exports.outlines import polygon_of, trace_outlines
+
+_ABOUT = "data.yaml"
+_LIST = "train.txt"
 
 
 class YoloExporter(Exporter):
@@ -30,6 +39,7 @@ class YoloExporter(Exporter):
         self._objects = options.object_classes(classes)
         self._copies = options.copy_images is not False
         self._paths: list[Path] = []
+        drop_unless_same(out / _ABOUT, self._about())
         make_folder(out / "labels")
         if self._copies:
             make_folder(out / "images")
@@ -48,10 +58,14 @@ class YoloExporter(Exporter):
         return path
 
     def finish(self) -> None:  # noqa: D102
-        source = "images"
         if not self._copies:
-            source = "train.txt"
-            write_atomic(self.out / source, "".join(f"{path}\n" for path in self._paths).encode())
+            listed = "".join(f"{path}\n" for path in self._paths)
+            write_atomic(self.out / _LIST, listed.encode())
+        write_atomic(self.out / _ABOUT, self._about())
+
+    def _about(self) -> bytes:
+        """Content of ``data.yaml``."""
+        source = "images" if self._copies else _LIST
         lines = [
             "# The same pictures stand for both: part them before you trust a score.",
             f"train: {source}",
@@ -63,7 +77,7 @@ class YoloExporter(Exporter):
                 for number, code in enumerate(self._objects)
             ),
         ]
-        write_atomic(self.out / "data.yaml", ("\n".join(lines) + "\n").encode())
+        return ("\n".join(lines) + "\n").encode()
 
 
 def _points(instance: Instance, height: int, width: int) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from spml_core.classes import ClassTable
 from spml_core.io.atomic import storage_errors
-from spml_core.io.classes_json import write_classes
-from spml_core.io.exports.exporter import ExportOptions, LabelledPicture
+from spml_core.io.classes_json import classes_text, write_classes
+from spml_core.io.exports.exporter import ExportOptions, LabelledPicture, drop_unless_same
 from spml_core.io.exports.films.exporter import FilmExporter, FilmHead, LabelledFrame, PendingFile, filled
 from spml_core.io.exports.label_maps import IndexPngExporter
 
@@ -76,6 +76,7 @@ class TiffStackExporter(FilmExporter):
     def finish(self) -> None:  # noqa: D102
         with storage_errors(self._pending.path):
             self._writer.close()
+        drop_unless_same(self.out / "classes.json", classes_text(self.classes))
         self._pending.keep()
         write_classes(self.out / "classes.json", self.classes)
 
