@@ -366,7 +366,9 @@ class Suggester:
         classes = np.union1d(shown, np.concatenate([evidence.sure.classes, evidence.likely.classes]))
         classes = classes[classes < count].astype(np.int64)
         prior = np.zeros((features.count, count), np.float32)
-        if len(classes):
+        if len(classes) == 1:  # what isn't labelled isn't of it
+            prior[:, classes] = corrected_prior(shown, features, np.append(classes, count))[:, :1]
+        elif len(classes):
             prior[:, classes] = corrected_prior(shown, features, classes)
         return prior
 
@@ -380,5 +382,5 @@ class Suggester:
         )
         assert scores is not None  # nobody stops it
         share = features.graph.area / features.graph.area.sum()
-        doubt = float(share @ scores.uncertainty) if len(scores.classes) > 1 else 1.0
+        doubt = float(share @ scores.uncertainty)
         return PictureSummary(doubt, tuple(shorten(share @ features.descriptors).tolist()), ())

@@ -93,11 +93,11 @@ class Suggestion:
     labels : ndarray, (H, W) uint8
         A class, K (UNLABELED) where nothing can be said, 255 where void was painted. Marks are always kept.
     uncertainty : ndarray, (H, W) uint8
-        0 for certain, 255 for all classes alike; 0 under marks.
+        0 for certain, 255 for all classes alike or where nothing can be said; 0 under marks.
     regions : ndarray, (H, W) int32
         Regions to click on, compact from 0.
     next_region : int or None
-        The region whose answer would teach most; None where everything is marked.
+        The region whose answer would teach most; None where everything is marked, or nothing can be said yet.
     """
 
     labels: NDArray[np.uint8]
@@ -117,6 +117,7 @@ class RegionScores:
     labels : ndarray, (R,) int64
         Index into ``classes``.
     probabilities : ndarray, (R, k) float32
+        All 0 where nothing can be said.
     """
 
     classes: NDArray[np.int64]
@@ -128,7 +129,7 @@ class RegionScores:
         """Normalised entropy of each region, (R,), 1 where the label isn't the most probable class."""
         count = len(self.classes)
         if count < 2:
-            return np.zeros(len(self.labels), np.float32)
+            return 1 - self.probabilities[:, 0]
         entropy = -(self.probabilities * np.log(self.probabilities + 1e-9)).sum(1) / np.log(count)
         unsure = self.probabilities.argmax(1) != self.labels
         result: Floats = np.where(unsure, 1, np.clip(entropy, 0, 1)).astype(np.float32)
@@ -196,7 +197,9 @@ def suggest(
     if not keep_going():
         return None
     told = np.unique(evidence.sure.regions)
-    best = most_telling(parents, features.graph.area, fine, features.features, told)
+    best = None
+    if scores.probabilities.any():
+        best = most_telling(parents, features.graph.area, fine, features.features, told)
     doubt = np.rint(fine * 255).astype(np.uint8).take(features.regions)
     labels, doubt = _full(small, features.shape), _full(doubt, features.shape)
     marked = evidence.painted != num_classes
@@ -234,16 +237,21 @@ def region_scores(
     label = np.concatenate([sure.classes, likely.classes])
     weight = np.concatenate([sure.weights, likely.weights])
     if len(evidence.ruled_out) == num_classes - 1:
-        return _all_of(0, features.count)
+        return _all_of(0, features.count, 1)
     if len(classes) == 0 or (len(classes) == 1 and not len(region) and prior is None):
         # One class that is marked elsewhere: with nothing to tell it from, it would be everywhere.
-        return _all_of(num_classes, features.count)
-    if len(classes) == 1 and len(region):
-        rest = _unlike(features, region)
-        region = np.concatenate([region, rest])
-        label = np.concatenate([label, np.full(len(rest), num_classes)])
-        weight = np.concatenate([weight, np.full(len(rest), _REST_WEIGHT, np.float32)])
-        classes = np.append(classes, num_classes)
+        return _all_of(num_classes, features.count, 0)
+    if len(classes) == 1:
+        other = _other_class(evidence, int(classes[0]), num_classes)
+        if len(region):
+            rest = _unlike(features, region)
+            region = np.concatenate([region, rest])
+            label = np.concatenate([label, np.full(len(rest), other)])
+            weight = np.concatenate([weight, np.full(len(rest), _REST_WEIGHT, np.float32)])
+        if prior is not None and other < num_classes:
+            prior = prior.copy()
+            prior[:, other] = np.clip(1 - prior.sum(1), 0, 1)
+        classes = np.sort(np.append(classes, other))
     elif len(classes) == 2 and classes[0] == 0 and _few(sure):
         # Background is all else: a few clicks on it can't tell what it is like.
         rest = np.setdiff1d(_unlike(features, region[label != 0]), region)
@@ -276,17 +284,24 @@ def region_scores(
     if len(region):
         scores += strengths.spread * np.log(_nearness(features, region, index, weight, len(classes)) + 1e-3)
     if prior is not None:
-        chosen = np.ones((features.count, len(classes)), np.float32) / len(classes)
-        inside = classes < num_classes
-        chosen[:, inside] = prior[:, classes[inside]]
-        scores += np.log(chosen + 1e-3)
+        # Where K takes part there is one known class: what the model doesn't give to it is K's.
+        rest = np.clip(1 - prior.sum(1, keepdims=True), 0, 1)
+        scores += np.log(np.concatenate([prior, rest], 1)[:, classes] + 1e-3)
     if not keep_going():
         return None
     return _decide(features, classes, scores, strengths, sure.regions, index[: len(sure.regions)], keep_going)
 
 
-def _all_of(code: int, count: int) -> RegionScores:
-    return RegionScores(np.array([code]), np.zeros(count, np.int64), np.ones((count, 1), np.float32))
+def _other_class(evidence: Evidence, known: int, num_classes: int) -> int:
+    """What isn't of the only known class: K, or the one class that a complete list of tags leaves for it."""
+    left = set(range(num_classes)) - {known, *evidence.ruled_out}
+    return left.pop() if evidence.ruled_out and len(left) == 1 else num_classes
+
+
+def _all_of(code: int, count: int, probability: float) -> RegionScores:
+    """One code for all regions."""
+    probabilities = np.full((count, 1), probability, np.float32)
+    return RegionScores(np.array([code]), np.zeros(count, np.int64), probabilities)
 
 
 def _without(
@@ -300,8 +315,10 @@ def _without(
     if prior is not None:
         prior = prior.copy()
         prior[:, list(ruled_out)] = 0
-        total = prior.sum(1, keepdims=True)
         there = prior.max(0) > 0
+        if there.sum() == 1:  # what isn't of it isn't of any class that the model knows
+            return others, prior
+        total = prior.sum(1, keepdims=True)
         # Where the model knew of nothing else, it has nothing to say.
         prior = np.where(total > 0, prior / np.maximum(total, 1e-9), there / max(int(there.sum()), 1))
         prior = prior.astype(np.float32) if there.any() else None

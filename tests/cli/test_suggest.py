@@ -28,6 +28,25 @@ def test_without_any_mark_all_is_unlabeled(project, data, spml):
     assert (np.asarray(Image.open(out)) == 2).all()
 
 
+def test_nothing_is_said_by_one_class_of_other_pictures(project, data, spml):
+    points = data / "points.csv"
+    points.write_text("image,y,x,class\nb,20,10,left\n")
+    assert spml("import", project, "--points", points).code == 0
+    done = spml("suggest", project, "a", "--out", data / "a.png", "--json")
+    assert done.code == 0, done.err
+    assert (np.asarray(Image.open(data / "a.png")) == 2).all()
+    assert done.events[-1]["uncertainty"] == 1
+    assert set(done.events[-1]["shares"].values()) == {0}
+
+
+def test_a_class_that_the_tags_leave_out_is_not_suggested(marked, data, spml):
+    tags = data / "tags.csv"
+    tags.write_text("image,class\nd,left\n")
+    assert spml("import", marked, "--tags", tags).code == 0
+    assert spml("suggest", marked, "d", "--out", data / "d.png").code == 0
+    assert set(np.unique(np.asarray(Image.open(data / "d.png")))) == {0}
+
+
 def test_bad_words_are_told(marked, data, spml):
     done = spml("suggest", marked, "nowhere")
     assert done.code == 2

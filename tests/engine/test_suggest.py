@@ -264,3 +264,32 @@ def test_the_command_tells_of_a_marked_picture_whose_file_was_replaced(tmp_path,
     assert (before.exit_code, before.stderr) == (0, "")
     assert after.exit_code == 0 and "no longer the one that was marked" in after.stderr
     assert "spml relink PROJECT DIR" in after.stderr
+
+
+def test_a_picture_of_which_nothing_is_known_comes_first(picture_project, tmp_path):
+    """One class is marked: of no other picture can be said where it is, so none is certain."""
+    with picture_project(tmp_path, 3) as project:
+        first, second, third = project.pictures
+        project.add_marks({first.id: [Scribble(1, ((8.0, 8.0), (8.0, 30.0)), 3.0)]}, "one class")
+        suggester = Suggester(project)
+        assert (suggester.suggest(second).labels == 3).all()
+        # Of the third it is known that it is all background.
+        project.add_marks({third.id: [Tag(0)]}, "nothing is there")
+        suggester = Suggester(project)
+        assert (suggester.suggest(third).labels == 0).all()
+        assert suggester._summary(second, lambda: True).uncertainty == 1
+        assert suggester._summary(third, lambda: True).uncertainty == 0
+        assert list(suggester.rank_pictures())[-1].best[0] == second.name
+
+
+def test_a_complete_list_of_tags_is_kept_to(picture_project, untrained_run, tmp_path):
+    with picture_project(tmp_path, 2) as project:
+        record, other = project.pictures
+        lines = [Scribble(c, ((8.0 + 20 * c, 8.0), (8.0 + 20 * c, 70.0)), 3.0) for c in range(3)]
+        project.add_marks({other.id: lines}, "marks")
+        untrained_run(project)
+        assert 2 in Suggester(project).suggest(record).labels
+        project.add_marks({record.id: [Tag(1)]}, "all that is there")
+        assert set(np.unique(Suggester(project).suggest(record).labels)) <= {0, 1}
+        project.add_marks({record.id: [Tag(2, complete=False)]}, "not all")
+        assert 2 in Suggester(project).suggest(record).labels

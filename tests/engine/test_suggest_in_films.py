@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spml_core.annotations import Scribble
+from spml_core.annotations import Scribble, Tag
 from spml_core.classes import ClassTable
 from spml_core.engine.film_results import FilmResults
 from spml_core.engine.suggest import Suggester
@@ -58,3 +58,23 @@ def test_what_came_of_the_frames_own_marks_is_not_taken_for_a_base(project):
     with FilmResults.of(project, project.films[0]) as results:
         results.put(FrameResult(0, np.ones(SIZE, np.uint8), 0.9, True, "mark"), "key")
     np.testing.assert_array_equal(suggested(project, 0, stroke), before)
+
+
+def test_one_class_says_nothing_of_another_frame(project):
+    project.add_marks({project.frame(project.films[0], 1).id: [Scribble(1, ((36, 66), (36, 78)), 6)]}, "disc")
+    assert (suggested(project, 3, []) == 3).all()
+
+
+def test_one_class_that_was_propagated_stays_where_it_was(project):
+    _, left, right = picture()
+    with FilmResults.of(project, project.films[0]) as results:
+        labels = np.where(left | right, 1, 3).astype(np.uint8)
+        results.put(FrameResult(3, labels, 0.9, True, "forward"), "key")
+    labels = suggested(project, 3, [])
+    assert (labels[left | right] == 1).mean() > 0.8
+    assert (labels[~(left | right)] == 3).mean() > 0.9
+
+
+def test_what_was_propagated_is_corrected_by_a_complete_list_of_tags(project):
+    assert 1 in suggested(project, 2, [])
+    assert set(np.unique(suggested(project, 2, [Tag(2)]))) <= {0, 2}

@@ -215,3 +215,58 @@ def test_what_is_painted_counts_more_than_the_list(two_halves):
 def test_where_the_list_names_the_background_alone_all_is_background(two_halves):
     found = ask(two_halves, [Tag(0, complete=True)], 3, others=elsewhere(two_halves, 0, 2))
     assert (found.labels == 0).all()
+
+
+def test_one_class_of_other_pictures_says_nothing(two_halves):
+    """What isn't of it nobody knows, so neither is what is."""
+    for marks in ([], [Tag(1)], [Tag(1, complete=False)]):
+        found = ask(two_halves, marks, count=3, others=elsewhere(two_halves, 1))
+        assert (found.labels == 3).all()
+        assert (found.uncertainty == 255).all()
+        assert found.next_region is None
+        assert found.regions.max() > 0  # which can be answered all the same
+
+
+def test_a_model_of_one_class_says_where_it_is_and_no_more(two_halves):
+    """Its other classes were deleted."""
+    prior = np.zeros((two_halves.count, 3), np.float32)
+    bright = np.bincount(two_halves.regions.ravel(), (np.arange(60) >= 30)[None].repeat(40, 0).ravel())
+    prior[:, 1] = np.where(bright > two_halves.graph.area / 2, 0.95, 0.05)
+    found = ask(two_halves, [], count=3, prior=prior)
+    assert share(found.labels, 1, slice(30, 60)) > 0.95
+    assert share(found.labels, 3, slice(0, 30)) > 0.95
+
+
+@pytest.mark.parametrize("quality", ["pixels", "regions", "crf"])
+def test_what_a_complete_list_of_tags_leaves_out_is_never_suggested(two_halves, quality):
+    both = elsewhere(two_halves, 1, 2)
+    assert set(np.unique(ask(two_halves, [], 4, others=both).labels)) == {1, 2}
+    prior = np.full((two_halves.count, 4), 0.05, np.float32)
+    prior[:, 2] = 0.85
+    for tags in ([Tag(1), Tag(3)], [Tag(1)]):
+        found = ask(two_halves, tags, 4, others=both, prior=prior, quality=quality)
+        assert 2 not in found.labels
+        assert 2 in ask(two_halves, [Tag(1, complete=False)], 4, others=both, prior=prior).labels
+        # What is left of the other pictures' marks is of one class.
+        assert (ask(two_halves, tags, 4, others=both, quality=quality).labels == 4).all()
+    three = OtherMarks(
+        two_halves.descriptors[two_halves.regions[20, [10, 50, 50]]],
+        np.array([0, 1, 2]),
+        np.array([1, 1, 9], np.float32),
+    )
+    found = ask(two_halves, [Tag(1)], 4, others=three, quality=quality)
+    assert share(found.labels, 0, slice(0, 30)) > 0.95
+    assert share(found.labels, 1, slice(30, 60)) > 0.95
+
+
+def test_what_isnt_of_the_only_tagged_class_is_background(two_halves):
+    found = ask(two_halves, [Tag(1), RIGHT], 4)
+    assert share(found.labels, 1, slice(30, 60)) > 0.9
+    assert share(found.labels, 0, slice(0, 30)) > 0.9
+
+
+def test_other_marks_count_against_a_complete_list(two_halves):
+    """As in training: who draws something says that it is there."""
+    found = ask(two_halves, [Tag(1), Scribble(2, ((20.0, 5.0), (20.0, 15.0)), 3.0), RIGHT], 4)
+    assert share(found.labels, 2, slice(0, 30)) > 0.9
+    assert share(found.labels, 1, slice(30, 60)) > 0.9

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spml_core.annotations import Patch, Point, Scribble
+from spml_core.annotations import Patch, Point, Scribble, Tag
 from spml_core.errors import MarkError
 from spml_core.suggesting.evidence import corrected_prior
 from spml_core.video.marked_frame import label_marked_frame
@@ -56,6 +56,21 @@ def test_other_classes_of_the_span_are_possible_but_rare(scene, features):
     assert marked.probabilities.shape == (features.count, 3)
     assert (marked.probabilities > 0).all()
     assert scene.overlap(0, labels(marked, [0, 1, 3])) > 0.8
+
+
+@pytest.mark.parametrize("tags", [[Tag(1)], [Tag(2)], [Tag(0)], [Tag(2), Tag(1)]])
+def test_a_complete_list_of_tags_is_kept_to(scene, features, tags):
+    """Also where it names a class that the span knows nothing of, and leaves out one that it knows."""
+    base = np.full((64, 96), 3, np.uint8)
+    classes = np.array([0, 1, 3])
+    marked = label_marked_frame(
+        0, features, [*tags, Scribble(0, ((5, 5), (5, 9)), 3)], classes, 4, None, base
+    )
+    assert marked.probabilities.shape == (features.count, 3)
+    assert np.abs(marked.probabilities.sum(1) - 1).max() < 1e-5
+    assert 3 not in labels(marked, classes)
+    two = label_marked_frame(0, features, tags, np.array([0, 3]), 4, None, None)
+    assert np.isfinite(two.probabilities).all()
 
 
 def test_the_marks_are_painted(scene, features):
