@@ -15,6 +15,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from spml_core.errors import StorageError
 from spml_core.io.own_files import own_folder
 from spml_core.video.flow import FlowEstimator
 from spml_core.video.warp import Flow
@@ -81,7 +82,7 @@ class FlowCache:
         if not np.isfinite(flow).all():
             return flow
         content, kept = encode_flow(flow)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StorageError):
             self._write(path, content)
         return kept
 
