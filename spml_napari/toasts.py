@@ -6,6 +6,7 @@ napari shows one line of a message, cut, until an arrow is pressed, and lays the
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.compat import isalive
@@ -33,7 +34,8 @@ class Toasts(QObject):
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        # Weakly: napari's window must be able to go, and a message may come as it closes.
+        self._canvas = ref(native_canvas(viewer))
 
     def show(self, level: str, text: str) -> None:
         """Tell something; the levels are info, warning and error."""
@@ -43,8 +45,8 @@ class Toasts(QObject):
 
     def arrange(self) -> None:
         """Give each the height of its text, the newest at the bottom."""
-        canvas = native_canvas(self._viewer)
-        if not isalive(canvas):
+        canvas = self._canvas()
+        if canvas is None or not isalive(canvas):
             return
         bottom = canvas.height() - _EDGE
         for toast in reversed(_toasts(canvas)):
